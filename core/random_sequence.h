@@ -1,0 +1,67 @@
+// Random scalars on the host, drawn one after another from a Philox counter.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "whisker/kernels/check.h"
+#include "whisker/kernels/philox.h"
+
+namespace whisker::inline v0_1 {
+
+/// Names a set of random numbers: equal keys give equal numbers on every device and run.
+struct RandomKey {
+  std::uint64_t seed = 0;
+  std::uint32_t stream = 0;  // what the numbers are for: noise, shuffling, one parameter, ...
+  std::uint32_t step = 0;    // which draw of that stream
+
+  kernels::PhiloxCounter counter(std::uint32_t block, std::uint32_t attempt = 0) const {
+    return {block, step, stream, attempt};
+  }
+  kernels::PhiloxKey philox_key() const {
+    return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  }
+};
+
+/// A cursor over the numbers of one key, for scalar use such as shuffling or drawing pictures.
+class RandomSequence {
+ public:
+  explicit RandomSequence(RandomKey key) : key_(key) {}
+
+  std::uint32_t next() {
+    const std::uint32_t lane = position_ & 3u;
+    if (lane == 0) words_ = kernels::philox4x32(key_.counter(position_ >> 2), key_.philox_key());
+    ++position_;
+    return words_[lane];
+  }
+
+  /// Uniform in [low, high).
+  float uniform(float low = 0.0f, float high = 1.0f) {
+    return low + (high - low) * kernels::unit_float(next());
+  }
+
+  /// Uniform in {0, ..., bound - 1} without modulo bias (Lemire, ACM TOMACS 2019).
+  std::uint32_t below(std::uint32_t bound) {
+    check(bound > 0, "RandomSequence::below: bound must be positive");
+    const std::uint32_t threshold = (0u - bound) % bound;
+    while (true) {
+      const std::uint64_t product = std::uint64_t{next()} * bound;
+      if (static_cast<std::uint32_t>(product) >= threshold)
+        return static_cast<std::uint32_t>(product >> 32);
+    }
+  }
+
+  /// Standard normal by the Box-Muller transform.
+  float normal() {
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - double{uniform()}));
+    return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * double{uniform()}));
+  }
+
+ private:
+  RandomKey key_;
+  std::uint32_t position_ = 0;
+  kernels::PhiloxCounter words_{};
+};
+
+}  // namespace whisker::inline v0_1
