@@ -1,0 +1,10 @@
+// Uses an installed whisker from outside the tree.
+#include <whisker/core/shape.h>
+
+#include <iostream>
+
+int main() {
+  const whisker::Shape shape{8, 32, 32, 3};
+  std::cout << shape << '\n';
+  return shape.numel() == 8 * 32 * 32 * 3 ? 0 : 1;
+}
