@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <numbers>
 
-#include "whisker/kernels/check.h"
-#include "whisker/kernels/philox.h"
+#include <whisker/kernels/check.h>
+#include <whisker/kernels/philox.h>
 
 namespace whisker::inline v0_1 {
 

@@ -1,0 +1,102 @@
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <whisker/core/memory_pool.h>
+#include <whisker/kernels/check.h>
+
+namespace whisker::inline v0_1 {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Address sanitizer can only see a use after free if freed blocks are not handed out again.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kReuse = false;
+#else
+constexpr bool kReuse = true;
+#endif
+
+constexpr std::size_t round_up(std::size_t bytes) {
+  const std::size_t unit = bytes >= kHugePage ? std::size_t{4096} : kAlignment;
+  return std::max((bytes + unit - 1) / unit * unit, kAlignment);
+}
+
+std::byte* ask_system(std::size_t bytes) {
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  // aligned_alloc wants a multiple of the alignment; pages that are never touched cost nothing.
+  const std::size_t padded = (bytes + alignment - 1) / alignment * alignment;
+  void* block = std::aligned_alloc(alignment, padded);
+  if (block && bytes >= kHugePage) madvise(block, padded, MADV_HUGEPAGE);
+  return static_cast<std::byte*>(block);
+}
+
+}  // namespace
+
+MemoryPool& MemoryPool::host() {
+  static MemoryPool& pool = *new MemoryPool;
+  return pool;
+}
+
+kernels::Buffer MemoryPool::allocate(std::size_t bytes) {
+  check<OutOfMemory>(bytes <= std::size_t{1} << 62, "memory: a request of ", bytes, " bytes");
+  const std::size_t size = round_up(bytes);
+  std::size_t granted = size;
+  std::byte* block = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    // A block may be up to a quarter too large: tighter wastes reuse, looser wastes memory.
+    const auto fit = free_blocks_.lower_bound(size);
+    if (fit != free_blocks_.end() && fit->first <= size + size / 4) {
+      granted = fit->first;
+      block = fit->second;
+      stats_.cached_bytes -= granted;
+      free_blocks_.erase(fit);
+    }
+  }
+  if (!block) block = ask_system(size);
+  if (!block) {
+    trim();
+    block = ask_system(size);
+  }
+  const std::lock_guard lock(mutex_);
+  check<OutOfMemory>(block != nullptr, "memory: ", size >> 20, " MiB wanted, ",
+                     stats_.used_bytes >> 20, " MiB in use: use a smaller batch or smaller nets");
+  stats_.used_bytes += granted;
+  stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
+  return kernels::Buffer(block, [this, granted](std::byte* p) { give_back(p, granted); });
+}
+
+void MemoryPool::give_back(std::byte* block, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  stats_.used_bytes -= bytes;
+  if (!kReuse) {
+    std::free(block);
+    return;
+  }
+  stats_.cached_bytes += bytes;
+  free_blocks_.emplace(bytes, block);
+}
+
+void MemoryPool::trim() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [bytes, block] : free_blocks_)
+    std::free(block);
+  free_blocks_.clear();
+  stats_.cached_bytes = 0;
+}
+
+MemoryPool::Stats MemoryPool::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+kernels::Context& cpu_context() {
+  static kernels::Context context{
+      [](std::size_t bytes) { return MemoryPool::host().allocate(bytes); }};
+  return context;
+}
+
+}  // namespace whisker::inline v0_1

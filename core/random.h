@@ -1,0 +1,23 @@
+// Random tensors: (seed, stream, step, index) gives the same value on every device, so nothing has
+// to be saved but three integers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <whisker/core/random_sequence.h>
+#include <whisker/core/tensor.h>
+
+namespace whisker::inline v0_1 {
+
+/// float32 values, uniform in [low, high).
+Tensor random_uniform(const Shape& shape, float low, float high, RandomKey key);
+/// float32 values, normal.
+Tensor random_normal(const Shape& shape, float mean, float stddev, RandomKey key);
+/// float32 values, normal but drawn again while more than two standard deviations off, as
+/// tf.truncated_normal: their own standard deviation is 0.8796 of `stddev`.
+Tensor random_truncated_normal(const Shape& shape, float mean, float stddev, RandomKey key);
+/// 0 .. n - 1 in an order drawn by Fisher and Yates's shuffle.
+std::vector<std::uint32_t> random_permutation(std::uint32_t n, RandomKey key);
+
+}  // namespace whisker::inline v0_1

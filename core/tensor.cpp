@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <cstring>
+
+#include <whisker/core/autograd.h>
+#include <whisker/core/memory_pool.h>
+#include <whisker/core/tensor.h>
+
+namespace whisker::inline v0_1 {
+
+Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
+  check(device == Device::cpu(), "storage: this build has no back end for device ", device);
+  buffer_ = MemoryPool::host().allocate(bytes);
+}
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
+  const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  return Tensor(
+      Impl{.storage = std::make_shared<Storage>(bytes, device), .shape = shape, .dtype = dtype});
+}
+
+Tensor Tensor::full(const Shape& shape, double value, Dtype dtype, Device device) {
+  Tensor tensor = empty(shape, dtype, device);
+  dispatch_all(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using Through = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+    std::fill_n(tensor.mutable_data<T>(), shape.numel(), T(static_cast<Through>(value)));
+  });
+  return tensor;
+}
+
+template <class T>
+Tensor Tensor::from_span(std::span<const T> values, const Shape& shape) {
+  check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.numel(),
+                    "tensor: ", values.size(), " values for shape ", shape);
+  Tensor tensor = empty(shape, dtype_of<T>);
+  std::copy(values.begin(), values.end(), tensor.template mutable_data<T>());
+  return tensor;
+}
+template Tensor Tensor::from_span(std::span<const float>, const Shape&);
+template Tensor Tensor::from_span(std::span<const double>, const Shape&);
+template Tensor Tensor::from_span(std::span<const bfloat16>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::int32_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::uint8_t>, const Shape&);
+
+const Tensor::Impl& Tensor::get() const {
+  check(defined(), "tensor: used before it was given a value");
+  return *impl_;
+}
+
+const Shape& Tensor::shape() const {
+  return get().shape;
+}
+Dtype Tensor::dtype() const {
+  return get().dtype;
+}
+Device Tensor::device() const {
+  return get().storage->device();
+}
+const std::shared_ptr<Storage>& Tensor::storage() const {
+  return get().storage;
+}
+
+bool Tensor::is_sole_owner() const {
+  return get().storage.use_count() == 1 && impl_.use_count() == 1;
+}
+
+const std::byte* Tensor::raw_data() const {
+  return get().storage->data() + get().offset;
+}
+std::byte* Tensor::raw_mutable_data() {
+  return get().storage->mutable_data() + get().offset;
+}
+
+const std::byte* Tensor::checked_bytes(Dtype wanted) const {
+  check<ShapeError>(dtype() == wanted, "tensor: elements are ", dtype(), ", not ", wanted);
+  return raw_data();
+}
+std::byte* Tensor::checked_mutable_bytes(Dtype wanted) {
+  check<ShapeError>(dtype() == wanted, "tensor: elements are ", dtype(), ", not ", wanted);
+  return raw_mutable_data();
+}
+
+double Tensor::item() const {
+  check<ShapeError>(numel() == 1, "item: wants one element, the shape is ", shape());
+  return dispatch_all(dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using Through = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+    return static_cast<double>(static_cast<Through>(*data<T>()));
+  });
+}
+
+Tensor Tensor::clone() const {
+  Tensor copy = empty(shape(), dtype(), device());
+  copy.copy_from(*this);
+  return copy;
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  check<ShapeError>(shape() == source.shape() && dtype() == source.dtype(),
+                    "copy_from: ", source.dtype(), " ", source.shape(), " into ", dtype(), " ",
+                    shape());
+  if (bytes() > 0) std::memmove(raw_mutable_data(), source.raw_data(), bytes());
+}
+
+Tensor Tensor::detach() const {
+  return with_node(nullptr);
+}
+
+Tensor Tensor::view(const Shape& new_shape) const {
+  check<ShapeError>(new_shape.numel() == numel(), "reshape: ", shape(), " has ", numel(),
+                    " elements, ", new_shape, " has ", new_shape.numel());
+  Impl impl = get();
+  impl.shape = new_shape;
+  impl.node = nullptr;
+  impl.requires_grad = false;
+  return Tensor(std::move(impl));
+}
+
+Tensor Tensor::view_rows(std::int64_t begin, std::int64_t end) const {
+  check<ShapeError>(rank() > 0 && begin >= 0 && begin <= end && end <= dim(0), "slice: rows [",
+                    begin, ",", end, ") of ", shape());
+  const std::int64_t rows = dim(0);
+  Impl impl = get();
+  if (rows > 0)
+    impl.offset += bytes() / static_cast<std::size_t>(rows) * static_cast<std::size_t>(begin);
+  impl.shape = shape().with(0, end - begin);
+  impl.node = nullptr;
+  impl.requires_grad = false;
+  return Tensor(std::move(impl));
+}
+
+bool Tensor::requires_grad() const {
+  return defined() && impl_->requires_grad;
+}
+
+Tensor& Tensor::set_requires_grad(bool required) {
+  const Impl& impl = get();
+  check(!impl.node || !impl.node->backward, "set_requires_grad: this is the result of ",
+        impl.node ? impl.node->op : "an op", "; only a leaf can be switched");
+  check(!required || is_floating_point(dtype()), "set_requires_grad: ", dtype(),
+        " has no gradient");
+  if (required && !impl_->node) {
+    impl_->node = std::make_shared<Node>();
+    impl_->node->shape = shape();
+    impl_->node->dtype = dtype();
+  }
+  impl_->requires_grad = required;
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  return get().node ? get().node->grad : Tensor();
+}
+
+void Tensor::set_grad(const Tensor& gradient) {
+  check(get().node != nullptr, "set_grad: this tensor does not require a gradient");
+  check<ShapeError>(
+      !gradient.defined() || (gradient.shape() == shape() && gradient.dtype() == dtype()),
+      "set_grad: shape or dtype differs from ", dtype(), " ", shape());
+  get().node->grad = gradient;
+}
+
+void Tensor::backward(BackwardOptions options) const {
+  run_backward(*this, options);
+}
+
+const NodePtr& Tensor::node() const {
+  return get().node;
+}
+
+Tensor Tensor::with_node(NodePtr node) const {
+  Impl impl = get();
+  impl.requires_grad = node != nullptr;
+  impl.node = std::move(node);
+  return Tensor(std::move(impl));
+}
+
+void check_same_kind(const char* op, const Tensor& a, const Tensor& b) {
+  check<ShapeError>(a.dtype() == b.dtype(), op, ": dtypes differ: ", a.dtype(), " and ", b.dtype());
+  check<ShapeError>(a.device() == b.device(), op, ": devices differ: ", a.device(), " and ",
+                    b.device());
+}
+
+}  // namespace whisker::inline v0_1

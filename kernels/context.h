@@ -1,0 +1,49 @@
+// What a kernel needs besides its arguments: scratch memory, and the packed copies of a weight.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+namespace whisker::inline v0_1::kernels {
+
+using Buffer = std::shared_ptr<std::byte>;
+
+/// Handed to every kernel that needs scratch memory; kernels themselves never allocate.
+struct Context {
+  /// Returns 64-byte aligned memory; throws OutOfMemory.
+  Buffer (*allocate)(std::size_t bytes);
+};
+
+/// Copies of one weight in the layouts that its kernels want, each made once per update.
+/// Whoever changes the weight calls clear(). Safe to use from several threads.
+class PackedWeights {
+ public:
+  /// The copy named `layout`, made by `pack` when there is none.
+  Buffer get(std::uint64_t layout, const std::function<Buffer()>& pack) {
+    const std::lock_guard lock(mutex_);
+    Buffer& copy = copies_[layout];
+    if (!copy) copy = pack();
+    return copy;
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    copies_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint64_t, Buffer> copies_;
+};
+
+/// A weight as kernels see it; without `packed` its layouts are made anew in every call.
+template <class T>
+struct Weight {
+  const T* data = nullptr;
+  PackedWeights* packed = nullptr;
+};
+
+}  // namespace whisker::inline v0_1::kernels

@@ -1,0 +1,329 @@
+// Convolutions by oneDNN on NHWC activations, with weights in the layouts that oneDNN picks.
+//
+// backward_data is split by phases: the pixels h of dx with the same (h + top) mod stride meet the
+// same kernel rows, so each such phase is an ordinary stride-1 convolution of dy with a flipped
+// part of the kernel. Nothing is multiplied by the zeros that a strided adjoint would insert, and
+// the forward kernels it runs on are oneDNN's fastest.
+#include <array>
+#include <compare>
+#include <cstring>
+#include <tuple>
+#include <vector>
+
+#include <whisker/kernels/conv2d.h>
+#include <whisker/kernels/cpu/onednn.h>
+
+namespace whisker::inline v0_1::kernels::cpu {
+namespace {
+
+using dnnl::memory;
+using Dims = memory::dims;
+using Tag = memory::format_tag;
+
+/// Everything that a primitive depends on: a shape, flags, and the element type.
+using Key = std::array<std::int64_t, 16>;
+
+template <class T>
+Key key_of(const Conv2dShape& s, bool with_bias) {
+  return {s.batch,
+          s.in_h,
+          s.in_w,
+          s.in_channels,
+          s.out_channels,
+          s.kernel_h,
+          s.kernel_w,
+          s.stride_h,
+          s.stride_w,
+          s.padding.top,
+          s.padding.bottom,
+          s.padding.left,
+          s.padding.right,
+          with_bias,
+          std::is_same_v<T, bfloat16>,
+          0};
+}
+
+struct Descs {
+  memory::desc x, weight, bias, y;
+  Dims strides, pad_before, pad_after;
+};
+
+template <class T>
+Descs descs_of(const Conv2dShape& s, bool with_bias) {
+  const auto type = onednn_type<T>();
+  return {.x = {{s.batch, s.in_channels, s.in_h, s.in_w}, type, Tag::nhwc},
+          .weight = {{s.out_channels, s.in_channels, s.kernel_h, s.kernel_w}, type, Tag::any},
+          .bias = with_bias ? memory::desc({s.out_channels}, memory::data_type::f32, Tag::a)
+                            : memory::desc(),
+          .y = {{s.batch, s.out_channels, s.out_h(), s.out_w()}, type, Tag::nhwc},
+          .strides = {s.stride_h, s.stride_w},
+          .pad_before = {s.padding.top, s.padding.left},
+          .pad_after = {s.padding.bottom, s.padding.right}};
+}
+
+template <class T>
+auto describe_forward(const Conv2dShape& shape, bool with_bias) {
+  const Descs d = descs_of<T>(shape, with_bias);
+  return describe<dnnl::convolution_forward>(dnnl::prop_kind::forward_training,
+                                             dnnl::algorithm::convolution_direct, d.x, d.weight,
+                                             d.bias, d.y, d.strides, d.pad_before, d.pad_after);
+}
+
+template <class T>
+auto forward_primitive(const Conv2dShape& shape, bool with_bias) {
+  static PrimitiveCache<dnnl::convolution_forward, Key> cache;
+  return cache.get(key_of<T>(shape, with_bias),
+                   [&] { return describe_forward<T>(shape, with_bias); });
+}
+
+template <class T>
+auto backward_weight_primitive(const Conv2dShape& shape) {
+  static PrimitiveCache<dnnl::convolution_backward_weights, Key> cache;
+  return cache.get(key_of<T>(shape, false), [&] {
+    const Descs d = descs_of<T>(shape, false);
+    const memory::desc dweight(
+        {shape.out_channels, shape.in_channels, shape.kernel_h, shape.kernel_w},
+        memory::data_type::f32, Tag::any);
+    return describe_backward<dnnl::convolution_backward_weights>(
+        describe_forward<T>(shape, false), dnnl::algorithm::convolution_direct, d.x, dweight, d.y,
+        d.strides, d.pad_before, d.pad_after);
+  });
+}
+
+/// Names a packed layout: what the weight was turned into, for which primitive.
+std::uint64_t layout_key(const memory::desc& desc, int phase) {
+  std::uint64_t hash = 0xCBF29CE484222325u + static_cast<std::uint64_t>(phase);
+  const auto mix = [&hash](const void* data, std::size_t bytes) {
+    const auto* p = static_cast<const unsigned char*>(data);
+    for (std::size_t i = 0; i < bytes; ++i)
+      hash = (hash ^ p[i]) * 0x100000001B3u;
+  };
+#if DNNL_VERSION_MAJOR >= 3
+  const std::vector<std::uint8_t> blob = desc.get_blob();
+  mix(blob.data(), blob.size());
+#else
+  mix(&desc.data, sizeof(desc.data));
+#endif
+  return hash;
+}
+
+Buffer packed(const Weight<float>& weight, std::uint64_t layout,
+              const std::function<Buffer()>& pack) {
+  return weight.packed ? weight.packed->get(layout, pack) : pack();
+}
+
+template <class T>
+void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight, const float* bias,
+                 T* y, Context& context) {
+  const auto p = forward_primitive<T>(shape, bias != nullptr);
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, view(p->desc.src_desc(), x)},
+      {DNNL_ARG_WEIGHTS, view(p->desc.weights_desc(), packed_weight)},
+      {DNNL_ARG_DST, view(p->desc.dst_desc(), y)}};
+  if (bias) arguments.emplace(DNNL_ARG_BIAS, view(p->desc.bias_desc(), bias));
+  p->run(std::move(arguments), context);
+}
+
+/// One axis of a phase: the pixels first, first + stride, ... of dx are a stride-1 convolution of
+/// dy with `taps` kernel rows, those at kernel_first, kernel_first + stride, ... in reverse.
+struct PhaseAxis {
+  std::int64_t first = 0, count = 0;
+  int kernel_first = 0, taps = 0;
+  std::int64_t pad_before = 0, pad_after = 0;  // negative where dy has rows that go unused
+
+  PhaseAxis(int phase, std::int64_t in, std::int64_t out, int kernel, int stride, int padding)
+      : kernel_first(phase) {
+    first = ((phase - padding) % stride + stride) % stride;
+    count = in > first ? (in - first + stride - 1) / stride : 0;
+    taps = kernel > phase ? (kernel - phase + stride - 1) / stride : 0;
+    pad_before = taps - 1 - (first + padding - phase) / stride;
+    pad_after = count - out - pad_before + taps - 1;
+  }
+};
+
+struct Phase {
+  PhaseAxis h, w;
+
+  Phase(const Conv2dShape& s, int phase)
+      : h(phase / s.stride_w, s.in_h, s.out_h(), s.kernel_h, s.stride_h, s.padding.top),
+        w(phase % s.stride_w, s.in_w, s.out_w(), s.kernel_w, s.stride_w, s.padding.left) {}
+
+  bool empty() const { return h.count == 0 || w.count == 0; }
+  /// Rows or columns of dy that no pixel of this phase reads have to be cut off first.
+  std::array<std::int64_t, 4> crop() const {
+    return {std::max<std::int64_t>(-h.pad_before, 0), std::max<std::int64_t>(-h.pad_after, 0),
+            std::max<std::int64_t>(-w.pad_before, 0), std::max<std::int64_t>(-w.pad_after, 0)};
+  }
+
+  /// The convolution of (cropped) dy that gives this phase's pixels.
+  Conv2dShape convolution(const Conv2dShape& s) const {
+    const auto [top, bottom, left, right] = crop();
+    const auto pad = [](std::int64_t p) { return static_cast<int>(std::max<std::int64_t>(p, 0)); };
+    return {.batch = s.batch,
+            .in_h = s.out_h() - top - bottom,
+            .in_w = s.out_w() - left - right,
+            .in_channels = s.out_channels,
+            .out_channels = s.in_channels,
+            .kernel_h = h.taps,
+            .kernel_w = w.taps,
+            .padding = {pad(h.pad_before), pad(h.pad_after), pad(w.pad_before), pad(w.pad_after)}};
+  }
+};
+
+/// The flipped part of the kernel that one phase uses, as [r, s, O, C].
+Buffer gather_taps(const float* weight, const Conv2dShape& s, const Phase& phase,
+                   Context& context) {
+  const std::int64_t taps = std::int64_t{phase.h.taps} * phase.w.taps;
+  const std::int64_t channels = s.in_channels;
+  const Buffer buffer =
+      context.allocate(static_cast<std::size_t>(taps * s.out_channels * channels) * sizeof(float));
+  auto* gathered = reinterpret_cast<float*>(buffer.get());
+  parallel_for(s.out_channels, 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o)
+      for (int i = 0; i < phase.h.taps; ++i)
+        for (int j = 0; j < phase.w.taps; ++j) {
+          const int r = phase.h.kernel_first + (phase.h.taps - 1 - i) * s.stride_h;
+          const int q = phase.w.kernel_first + (phase.w.taps - 1 - j) * s.stride_w;
+          std::memcpy(
+              gathered + ((std::int64_t{i} * phase.w.taps + j) * s.out_channels + o) * channels,
+              weight + ((o * s.kernel_h + r) * s.kernel_w + q) * channels,
+              static_cast<std::size_t>(channels) * sizeof(float));
+        }
+  });
+  return buffer;
+}
+
+/// dy without the rows and columns that a phase does not read.
+template <class T>
+Buffer crop_rows(const T* dy, const Conv2dShape& s, const Phase& phase, Context& context) {
+  const auto [top, bottom, left, right] = phase.crop();
+  const std::int64_t height = s.out_h() - top - bottom, width = s.out_w() - left - right;
+  const std::int64_t row = width * s.out_channels;
+  const Buffer buffer =
+      context.allocate(static_cast<std::size_t>(s.batch * height * row) * sizeof(T));
+  auto* cropped = reinterpret_cast<T*>(buffer.get());
+  for (std::int64_t n = 0; n < s.batch; ++n)
+    for (std::int64_t h = 0; h < height; ++h)
+      std::memcpy(cropped + (n * height + h) * row,
+                  dy + ((n * s.out_h() + top + h) * s.out_w() + left) * s.out_channels,
+                  static_cast<std::size_t>(row) * sizeof(T));
+  return buffer;
+}
+
+/// Puts a phase's pixels [N, h.count, w.count, C] in their places of dx; without pixels, the bias.
+template <class T>
+void scatter(const T* pixels, const float* bias, T* dx, const Conv2dShape& s, const Phase& phase) {
+  const std::int64_t channels = s.in_channels;
+  const auto bytes = static_cast<std::size_t>(channels) * sizeof(T);
+  std::vector<T> constant(static_cast<std::size_t>(channels));
+  if (!pixels && bias)
+    for (std::int64_t c = 0; c < channels; ++c)
+      constant[static_cast<std::size_t>(c)] = T(bias[c]);
+  parallel_for(s.batch * phase.h.count, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t n = row / phase.h.count;
+      const std::int64_t h = phase.h.first + row % phase.h.count * s.stride_h;
+      T* to = dx + ((n * s.in_h + h) * s.in_w + phase.w.first) * channels;
+      const T* from = pixels ? pixels + row * phase.w.count * channels : constant.data();
+      for (std::int64_t w = 0; w < phase.w.count; ++w, to += s.stride_w * channels) {
+        std::memcpy(to, from, bytes);
+        if (pixels) from += channels;
+      }
+    }
+  });
+}
+
+template <class T>
+void run_phase(const T* dy, const Weight<float>& weight, const float* bias, T* dx,
+               const Conv2dShape& shape, int index, Context& context) {
+  const Phase phase(shape, index);
+  if (phase.empty()) return;
+  const Conv2dShape part = phase.convolution(shape);
+  if (part.kernel_h == 0 || part.kernel_w == 0 || part.in_h <= 0 || part.in_w <= 0)
+    return scatter<T>(nullptr, bias, dx, shape, phase);
+
+  const auto p = forward_primitive<T>(part, bias != nullptr);
+  const memory::desc packed_desc = p->desc.weights_desc();
+  const Buffer taps = packed(weight, layout_key(packed_desc, 1 + index), [&] {
+    const Buffer gathered = gather_taps(weight.data, shape, phase, context);
+    // Tag cdba: of the logical [C, O, r, s], C runs fastest and r slowest.
+    const memory::desc plain({part.out_channels, part.in_channels, part.kernel_h, part.kernel_w},
+                             memory::data_type::f32, Tag::cdba);
+    Buffer copy = context.allocate(bytes_of(packed_desc));
+    reorder(view(plain, gathered.get()), view(packed_desc, copy.get()), context);
+    return copy;
+  });
+
+  const bool cropped = phase.crop() != std::array<std::int64_t, 4>{};
+  const Buffer crop = cropped ? crop_rows(dy, shape, phase, context) : nullptr;
+  const T* source = cropped ? reinterpret_cast<const T*>(crop.get()) : dy;
+  if (shape.stride_h == 1 && shape.stride_w == 1)
+    return run_forward(part, source, taps.get(), bias, dx, context);
+  const Buffer pixels = context.allocate(static_cast<std::size_t>(part.output_size()) * sizeof(T));
+  auto* result = reinterpret_cast<T*>(pixels.get());
+  run_forward(part, source, taps.get(), bias, result, context);
+  scatter<T>(result, bias, dx, shape, phase);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(const T* x, Weight<compute_type<T>> weight, const compute_type<T>* bias, T* y,
+                    const Conv2dShape& shape, Context& context) {
+  if (shape.output_size() == 0) return;
+  with_onednn("conv2d", shape.to_string(), [&] {
+    const auto p = forward_primitive<T>(shape, bias != nullptr);
+    const memory::desc packed_desc = p->desc.weights_desc();
+    const Buffer copy = packed(weight, layout_key(packed_desc, 0), [&] {
+      const memory::desc plain(packed_desc.dims(), memory::data_type::f32, Tag::ohwi);
+      Buffer buffer = context.allocate(bytes_of(packed_desc));
+      reorder(view(plain, weight.data), view(packed_desc, buffer.get()), context);
+      return buffer;
+    });
+    run_forward(shape, x, copy.get(), bias, y, context);
+  });
+}
+
+template <class T>
+void conv2d_backward_data(const T* dy, Weight<compute_type<T>> weight, const compute_type<T>* bias,
+                          T* dx, const Conv2dShape& shape, Context& context) {
+  if (shape.input_size() == 0) return;
+  with_onednn("conv2d_backward_data", shape.to_string(), [&] {
+    for (int phase = 0; phase < shape.stride_h * shape.stride_w; ++phase)
+      run_phase(dy, weight, bias, dx, shape, phase, context);
+  });
+}
+
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
+                            const Conv2dShape& shape, Context& context) {
+  if (shape.weight_size() == 0) return;
+  if (shape.output_size() == 0) {
+    std::fill_n(dweight, shape.weight_size(), 0.0f);
+    return;
+  }
+  with_onednn("conv2d_backward_weight", shape.to_string(), [&] {
+    const auto p = backward_weight_primitive<T>(shape);
+    const memory::desc packed_desc = p->desc.diff_weights_desc();
+    const memory::desc plain(packed_desc.dims(), memory::data_type::f32, Tag::ohwi);
+    const bool direct = packed_desc == plain;
+    const Buffer blocked = direct ? nullptr : context.allocate(bytes_of(packed_desc));
+    void* target = direct ? static_cast<void*>(dweight) : blocked.get();
+    p->run({{DNNL_ARG_SRC, view(p->desc.src_desc(), x)},
+            {DNNL_ARG_DIFF_DST, view(p->desc.diff_dst_desc(), dy)},
+            {DNNL_ARG_DIFF_WEIGHTS, view(packed_desc, target)}},
+           context);
+    if (!direct) reorder(view(packed_desc, target), view(plain, dweight), context);
+  });
+}
+
+#define WHISKER_INSTANTIATE(T)                                                                   \
+  template void conv2d_forward<T>(const T*, Weight<float>, const float*, T*, const Conv2dShape&, \
+                                  Context&);                                                     \
+  template void conv2d_backward_data<T>(const T*, Weight<float>, const float*, T*,               \
+                                        const Conv2dShape&, Context&);                           \
+  template void conv2d_backward_weight<T>(const T*, const T*, float*, const Conv2dShape&, Context&);
+WHISKER_INSTANTIATE(float)
+WHISKER_INSTANTIATE(bfloat16)
+
+}  // namespace whisker::inline v0_1::kernels::cpu

@@ -1,0 +1,88 @@
+#include <whisker/kernels/cpu/implementations.h>
+#include <whisker/kernels/cpu/onednn.h>
+
+namespace whisker::inline v0_1::kernels::cpu {
+namespace {
+
+struct ImplementationLog {
+  std::mutex mutex;
+  std::set<std::string> names;
+};
+ImplementationLog& implementation_log() {
+  static ImplementationLog log;
+  return log;
+}
+
+}  // namespace
+
+const dnnl::engine& onednn_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+dnnl::stream& onednn_stream() {
+  thread_local dnnl::stream stream(onednn_engine());
+  return stream;
+}
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+void note_implementation(const std::string& name) {
+  ImplementationLog& log = implementation_log();
+  const std::lock_guard lock(log.mutex);
+  log.names.insert(name);
+}
+
+std::set<std::string> used_implementations() {
+  ImplementationLog& log = implementation_log();
+  const std::lock_guard lock(log.mutex);
+  return log.names;
+}
+
+bool has_native_bfloat16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+std::string instruction_set() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "sse41";
+    case dnnl::cpu_isa::avx:
+      return "avx";
+    case dnnl::cpu_isa::avx2:
+      return "avx2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "avx2_vnni";
+    case dnnl::cpu_isa::avx512_core:
+      return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "avx512_core_bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "avx512_core_amx";
+    default:
+      return "other";
+  }
+}
+
+void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context) {
+  const dnnl::reorder::primitive_desc desc(from, to, user_scratchpad());
+  const auto scratch_desc = desc.scratchpad_desc();
+  const Buffer scratch = context.allocate(bytes_of(scratch_desc));
+  dnnl::reorder(desc).execute(onednn_stream(),
+                              {{DNNL_ARG_FROM, from},
+                               {DNNL_ARG_TO, to},
+                               {DNNL_ARG_SCRATCHPAD, view(scratch_desc, scratch.get())}});
+  onednn_stream().wait();
+}
+
+}  // namespace whisker::inline v0_1::kernels::cpu

@@ -1,0 +1,191 @@
+// Elementwise functions: one functor each, with the value and, for unary ones, the derivative.
+//
+// A unary functor has operator()(x), derivative(saved) and kSavesOutput, which says whether the
+// derivative is a function of the result y (true) or of the argument x. They compute in float for
+// float and bfloat16 elements and in double for double ones.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+#include <whisker/kernels/bfloat16.h>
+
+namespace whisker::inline v0_1::kernels {
+
+/// Maas, Hannun & Ng 2013: x if x > 0, else slope * x. ReLU has slope 0.
+struct LeakyRelu {
+  static constexpr bool kSavesOutput = false;
+  double slope = 0.0;
+  template <class F>
+  F operator()(F x) const {
+    return x > F(0) ? x : F(slope) * x;
+  }
+  template <class F>
+  F derivative(F x) const {
+    return x > F(0) ? F(1) : F(slope);
+  }
+};
+
+struct Tanh {
+  static constexpr bool kSavesOutput = true;
+  template <class F>
+  F operator()(F x) const {
+    return std::tanh(x);
+  }
+  template <class F>
+  F derivative(F y) const {
+    return F(1) - y * y;
+  }
+};
+
+struct Sigmoid {
+  static constexpr bool kSavesOutput = true;
+  template <class F>
+  F operator()(F x) const {
+    // exp of a negative number only, so that it cannot overflow.
+    const F e = std::exp(-std::abs(x));
+    return (x >= F(0) ? F(1) : e) / (F(1) + e);
+  }
+  template <class F>
+  F derivative(F y) const {
+    return y * (F(1) - y);
+  }
+};
+
+/// Klambauer et al. 2017: scale * (x if x > 0 else alpha * (exp(x) - 1)).
+struct Selu {
+  static constexpr bool kSavesOutput = false;
+  static constexpr double kAlpha = 1.6732632423543772848170429916717;
+  static constexpr double kScale = 1.0507009873554804934193349852946;
+  template <class F>
+  F operator()(F x) const {
+    return x > F(0) ? F(kScale) * x : F(kScale * kAlpha) * std::expm1(x);
+  }
+  template <class F>
+  F derivative(F x) const {
+    return x > F(0) ? F(kScale) : F(kScale * kAlpha) * std::exp(x);
+  }
+};
+
+struct Exp {
+  static constexpr bool kSavesOutput = true;
+  template <class F>
+  F operator()(F x) const {
+    return std::exp(x);
+  }
+  template <class F>
+  F derivative(F y) const {
+    return y;
+  }
+};
+
+struct Log {
+  static constexpr bool kSavesOutput = false;
+  template <class F>
+  F operator()(F x) const {
+    return std::log(x);
+  }
+  template <class F>
+  F derivative(F x) const {
+    return F(1) / x;
+  }
+};
+
+struct Sqrt {
+  static constexpr bool kSavesOutput = true;
+  template <class F>
+  F operator()(F x) const {
+    return std::sqrt(x);
+  }
+  template <class F>
+  F derivative(F y) const {
+    return F(0.5) / y;
+  }
+};
+
+struct Square {
+  static constexpr bool kSavesOutput = false;
+  template <class F>
+  F operator()(F x) const {
+    return x * x;
+  }
+  template <class F>
+  F derivative(F x) const {
+    return F(2) * x;
+  }
+};
+
+struct Abs {
+  static constexpr bool kSavesOutput = false;
+  template <class F>
+  F operator()(F x) const {
+    return std::abs(x);
+  }
+  template <class F>
+  F derivative(F x) const {
+    return x > F(0) ? F(1) : x < F(0) ? F(-1) : F(0);
+  }
+};
+
+/// scale * x + shift.
+struct Affine {
+  static constexpr bool kSavesOutput = false;
+  double scale = 1.0, shift = 0.0;
+  template <class F>
+  F operator()(F x) const {
+    return F(scale) * x + F(shift);
+  }
+  template <class F>
+  F derivative(F) const {
+    return F(scale);
+  }
+};
+
+struct Add {
+  template <class F>
+  F operator()(F a, F b) const {
+    return a + b;
+  }
+};
+struct Subtract {
+  template <class F>
+  F operator()(F a, F b) const {
+    return a - b;
+  }
+};
+struct Multiply {
+  template <class F>
+  F operator()(F a, F b) const {
+    return a * b;
+  }
+};
+struct Divide {
+  template <class F>
+  F operator()(F a, F b) const {
+    return a / b;
+  }
+};
+
+/// -label * log(sigmoid(logit)) - (1 - label) * log(1 - sigmoid(logit)), without overflow.
+struct SigmoidCrossEntropy {
+  template <class F>
+  F operator()(F logit, F label) const {
+    const F positive = logit > F(0) ? logit : F(0);
+    return positive - logit * label + std::log1p(std::exp(-std::abs(logit)));
+  }
+};
+
+/// How a binary function walks its arguments: strides are in elements and 0 where one broadcasts.
+struct BroadcastShape {
+  static constexpr int kMaxRank = 6;
+  int rank = 0;
+  std::array<std::int64_t, kMaxRank> dims{}, a_strides{}, b_strides{};
+};
+
+/// Reduction over the middle of [outer, reduce, inner].
+struct ReduceShape {
+  std::int64_t outer = 1, reduce = 1, inner = 1;
+};
+
+}  // namespace whisker::inline v0_1::kernels

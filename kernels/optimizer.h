@@ -1,0 +1,44 @@
+// One update of a flat parameter by each optimizer, in place. n elements; g is the gradient.
+#pragma once
+
+#include <cstdint>
+
+namespace whisker::inline v0_1::kernels {
+
+/// Kingma & Ba 2015: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, then
+///   theta -= step_size * m / (sqrt(v) * inverse_sqrt_correction + epsilon).
+/// The two published placements of epsilon are two settings of the same formula, see optim/adam.h.
+struct AdamStep {
+  double step_size, beta1, beta2, epsilon, inverse_sqrt_correction;
+};
+
+/// Polyak 1964 as PyTorch has it: velocity = momentum * velocity + g, theta -= learning_rate * d
+/// with d = velocity, or g + momentum * velocity with Nesterov's look-ahead.
+struct SgdStep {
+  double learning_rate, momentum;
+  bool nesterov;
+};
+
+/// Hinton 2012: square = decay * square + (1 - decay) g^2, then theta -= learning_rate * g / r with
+/// r = sqrt(square + epsilon) as TensorFlow has it, or sqrt(square) + epsilon as PyTorch has it.
+struct RmsPropStep {
+  double learning_rate, decay, epsilon;
+  bool epsilon_inside_root;
+};
+
+namespace cpu {
+
+/// T is float or double.
+template <class T>
+void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step);
+/// A null velocity means no momentum.
+template <class T>
+void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step);
+template <class T>
+void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step);
+/// average = decay * average + (1 - decay) * value.
+template <class T>
+void average_update(T* average, const T* value, std::int64_t n, double decay);
+
+}  // namespace cpu
+}  // namespace whisker::inline v0_1::kernels
