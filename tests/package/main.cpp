@@ -1,7 +1,7 @@
 // Uses an installed whisker from outside the tree.
-#include <whisker/core/shape.h>
-
 #include <iostream>
+
+#include <whisker/core/shape.h>
 
 int main() {
   const whisker::Shape shape{8, 32, 32, 3};
