@@ -62,6 +62,14 @@ decltype(auto) dispatch_float(Dtype dtype, const char* op, Body&& body) {
   }
 }
 
+/// Calls body(TypeTag<T>) for a dtype of weights, float32 or float64; throws ShapeError otherwise.
+template <class Body>
+decltype(auto) dispatch_master(Dtype dtype, const char* op, Body&& body) {
+  if (dtype == Dtype::float64) return body(TypeTag<double>{});
+  check<ShapeError>(dtype == Dtype::float32, op, ": weights are float32 or float64, not ", dtype);
+  return body(TypeTag<float>{});
+}
+
 /// Calls body(TypeTag<T>) for any dtype.
 template <class Body>
 decltype(auto) dispatch_all(Dtype dtype, Body&& body) {

@@ -1,0 +1,52 @@
+#include <algorithm>
+
+#include <whisker/core/ops/batch_norm.h>
+#include <whisker/kernels/optimizer.h>
+#include <whisker/layers/batch_norm2d.h>
+#include <whisker/layers/init.h>
+
+namespace whisker::inline v0_1::nn {
+
+BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options)
+    : options_(options),
+      gamma_(parameter(Tensor::full({options.channels}, 1.0))),
+      beta_(parameter(Tensor::zeros({options.channels}))),
+      moving_mean_(Tensor::zeros({options.channels})),
+      moving_variance_(Tensor::full({options.channels}, 1.0)) {}
+
+std::string BatchNorm2d::describe() const {
+  return str("BatchNorm2d ", options_.channels,
+             options_.slope == 1.0 ? "" : str(", leaky ReLU ", options_.slope));
+}
+
+Tensor BatchNorm2d::forward(const Tensor& x) {
+  const BatchNormOptions options{.epsilon = options_.epsilon, .slope = options_.slope};
+  if (!training() && !options_.always_batch_statistics)
+    return batch_norm_inference(x, gamma_, beta_, moving_mean_, moving_variance_, options);
+  const BatchNormResult result = batch_norm(x, gamma_, beta_, options);
+  if (training()) update_moving(result.mean, result.variance, x.numel() / options_.channels);
+  return result.y;
+}
+
+void BatchNorm2d::update_moving(const Tensor& mean, const Tensor& variance, std::int64_t rows) {
+  const auto bessel = static_cast<float>(static_cast<double>(rows) /
+                                         static_cast<double>(std::max<std::int64_t>(rows - 1, 1)));
+  std::vector<float> unbiased = variance.to_vector<float>();
+  for (float& v : unbiased)
+    v *= bessel;
+  for (int i = 0; i < options_.updates_per_forward; ++i) {
+    kernels::cpu::average_update(moving_mean_.mutable_data<float>(), mean.data<float>(),
+                                 options_.channels, options_.momentum);
+    kernels::cpu::average_update(moving_variance_.mutable_data<float>(), unbiased.data(),
+                                 options_.channels, options_.momentum);
+  }
+}
+
+void BatchNorm2d::visit(ModuleVisitor& visitor) {
+  visitor.parameter("gamma", gamma_);
+  visitor.parameter("beta", beta_);
+  visitor.buffer("moving_mean", moving_mean_);
+  visitor.buffer("moving_variance", moving_variance_);
+}
+
+}  // namespace whisker::inline v0_1::nn

@@ -1,0 +1,21 @@
+#include <cmath>
+
+#include <whisker/layers/init.h>
+
+namespace whisker::inline v0_1::nn {
+
+Tensor Init::truncated_normal(const Shape& shape, float stddev) {
+  return random_truncated_normal(shape, 0.0f, stddev, next());
+}
+
+Tensor Init::glorot_uniform(const Shape& shape) {
+  check<ShapeError>(shape.rank() == 2, "glorot_uniform: wants a weight [out,in], got ", shape);
+  const auto limit = static_cast<float>(std::sqrt(6.0 / static_cast<double>(shape[0] + shape[1])));
+  return random_uniform(shape, -limit, limit, next());
+}
+
+Tensor parameter(Tensor values) {
+  return values.set_requires_grad();
+}
+
+}  // namespace whisker::inline v0_1::nn

@@ -1,0 +1,181 @@
+#include <functional>
+
+#include <whisker/core/autograd.h>
+#include <whisker/layers/module.h>
+
+namespace whisker::inline v0_1::nn {
+namespace {
+
+thread_local int call_depth = 0;
+thread_local ForwardObserver* observer = nullptr;
+
+struct DepthScope {
+  DepthScope() { ++call_depth; }
+  ~DepthScope() { --call_depth; }
+};
+
+std::string join(const std::string& prefix, const std::string& name) {
+  if (prefix.empty()) return name;
+  return name.empty() ? prefix : prefix + "." + name;
+}
+
+}  // namespace
+
+/// Calls a function for each module, parameter and buffer of a tree, with its path.
+class TreeWalk : public ModuleVisitor {
+ public:
+  std::function<void(const std::string&path, Tensor&)> on_parameter, on_buffer;
+  std::function<void(const std::string& path, Module&)> on_module;
+
+  void run(Module& root) {
+    if (on_module) on_module(prefix_, root);
+    root.visit(*this);
+  }
+
+  void parameter(const std::string& name, Tensor& tensor) override {
+    if (on_parameter) on_parameter(join(prefix_, name), tensor);
+  }
+  void buffer(const std::string& name, Tensor& tensor) override {
+    if (on_buffer) on_buffer(join(prefix_, name), tensor);
+  }
+  void child(const std::string& name, Module& module) override {
+    const std::string parent = prefix_;
+    prefix_ = join(parent, name);
+    run(module);
+    prefix_ = parent;
+  }
+
+ private:
+  std::string prefix_;
+};
+
+void Module::assign_paths(const std::string& path) {
+  TreeWalk walk;
+  walk.on_module = [&](const std::string& below, Module& module) {
+    module.path_ = join(path, below);
+  };
+  walk.run(*this);
+}
+
+Tensor Module::operator()(const Tensor& x) {
+  // The module that is called from outside gives the others their paths: children do not know them.
+  if (call_depth == 0) assign_paths(name_);
+  const DepthScope depth;
+  try {
+    Tensor y = forward(x);
+    if (observer) observer->called(*this, x, y);
+    return y;
+  } catch (const LayerError&) {
+    throw;
+  } catch (const ShapeError& error) {
+    throw LayerError(str(path_, path_.empty() ? "" : " ", "(", describe(), "): ", error.what()));
+  }
+}
+
+std::vector<NamedTensor> Module::parameters() {
+  std::vector<NamedTensor> result;
+  TreeWalk walk;
+  walk.on_parameter = [&](const std::string& path, Tensor& t) { result.emplace_back(path, t); };
+  walk.run(*this);
+  return result;
+}
+
+std::vector<NamedTensor> Module::buffers() {
+  std::vector<NamedTensor> result;
+  TreeWalk walk;
+  walk.on_buffer = [&](const std::string& path, Tensor& t) { result.emplace_back(path, t); };
+  walk.run(*this);
+  return result;
+}
+
+std::int64_t Module::parameter_count() {
+  std::int64_t count = 0;
+  for (const auto& [name, tensor] : parameters())
+    count += tensor.numel();
+  return count;
+}
+
+StateDict Module::state_dict() {
+  StateDict state;
+  for (const auto& [name, tensor] : parameters())
+    state[name] = tensor;
+  for (const auto& [name, tensor] : buffers())
+    state[name] = tensor;
+  return state;
+}
+
+void copy_state(const StateDict& from, const StateDict& to, const std::string& what) {
+  std::string problems;
+  for (const auto& [name, tensor] : to) {
+    const auto found = from.find(name);
+    if (found == from.end()) {
+      problems += "\n  missing: " + name;
+    } else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype()) {
+      problems += str("\n  ", name, ": wants ", tensor.dtype(), " ", tensor.shape(), ", got ",
+                      found->second.dtype(), " ", found->second.shape());
+    }
+  }
+  for (const auto& [name, tensor] : from)
+    if (!to.contains(name)) problems += "\n  surplus: " + name;
+  check<InputError>(problems.empty(), what, ": the saved tensors do not fit:", problems);
+  for (const auto& [name, tensor] : to)
+    Tensor(tensor).copy_from(from.at(name));
+}
+
+void Module::load_state_dict(const StateDict& state) {
+  copy_state(state, state_dict(), describe());
+}
+
+void Module::train(bool training) {
+  TreeWalk walk;
+  walk.on_module = [&](const std::string&, Module& module) { module.training_ = training; };
+  walk.run(*this);
+}
+
+void Module::set_requires_grad(bool required) {
+  for (auto& [name, tensor] : parameters())
+    tensor.set_requires_grad(required);
+}
+
+Frozen::Frozen(Module& module) {
+  for (auto& [name, tensor] : module.parameters())
+    if (tensor.requires_grad()) frozen_.push_back(tensor.set_requires_grad(false));
+}
+
+Frozen::~Frozen() {
+  for (Tensor& tensor : frozen_)
+    tensor.set_requires_grad(true);
+}
+
+ForwardObserver::ForwardObserver() : previous_(observer) {
+  observer = this;
+}
+ForwardObserver::~ForwardObserver() {
+  observer = previous_;
+}
+
+namespace {
+
+class SummaryObserver : public ForwardObserver {
+ public:
+  std::vector<SummaryRow> rows;
+
+  void called(Module& module, const Tensor& x, const Tensor& y) override {
+    rows.push_back({module.path(), module.describe(), y.shape(), module.parameter_count(),
+                    module.flops(x.shape())});
+  }
+};
+
+}  // namespace
+
+std::vector<SummaryRow> summary(Module& module, const Shape& input) {
+  const NoGrad no_grad;
+  const bool training = module.training();
+  module.eval();
+  SummaryObserver rows;
+  module(Tensor::zeros(input));
+  module.train(training);
+  return rows.rows;
+}
+
+}  // namespace whisker::inline v0_1::nn

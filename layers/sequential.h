@@ -1,0 +1,30 @@
+// Layers one after the other.
+#pragma once
+
+#include <memory>
+
+#include <whisker/layers/module.h>
+
+namespace whisker::inline v0_1::nn {
+
+/// y = layer_n(... layer_1(x)). Parameters are named "<layer's name>.<parameter>".
+class Sequential : public Module {
+ public:
+  /// Appends a layer; throws Error if the name is taken or empty. Returns itself for chaining.
+  template <class Layer>
+  Sequential& add(const std::string& name, Layer layer) {
+    return add(name, std::shared_ptr<Module>(std::make_shared<Layer>(std::move(layer))));
+  }
+  Sequential& add(const std::string& name, std::shared_ptr<Module> layer);
+
+  std::string describe() const override { return str("Sequential of ", layers_.size()); }
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+  void visit(ModuleVisitor& visitor) override;
+
+ private:
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> layers_;
+};
+
+}  // namespace whisker::inline v0_1::nn

@@ -1,0 +1,32 @@
+#include <cmath>
+
+#include <whisker/kernels/optimizer.h>
+#include <whisker/optim/adam.h>
+
+namespace whisker::inline v0_1::optim {
+
+Adam::Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options)
+    : Optimizer(std::move(parameters), options.learning_rate, {"m", "v"}), options_(options) {
+  check(options.beta1 >= 0.0 && options.beta1 < 1.0 && options.beta2 >= 0.0 && options.beta2 < 1.0,
+        "adam: beta1 ", options.beta1, " and beta2 ", options.beta2, " must be in [0, 1)");
+}
+
+void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
+  const auto t = static_cast<double>(steps());
+  const double c1 = 1.0 - std::pow(options_.beta1, t), c2 = 1.0 - std::pow(options_.beta2, t);
+  const bool paper = options_.epsilon_placement == AdamEpsilon::tensorflow;
+  const kernels::AdamStep step{
+      .step_size = paper ? learning_rate() * std::sqrt(c2) / c1 : learning_rate() / c1,
+      .beta1 = options_.beta1,
+      .beta2 = options_.beta2,
+      .epsilon = options_.epsilon,
+      .inverse_sqrt_correction = paper ? 1.0 : 1.0 / std::sqrt(c2)};
+  dispatch_master(parameter.dtype(), "adam", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::cpu::adam_update(parameter.mutable_data<T>(), gradient.data<T>(),
+                              slot(0, i).mutable_data<T>(), slot(1, i).mutable_data<T>(),
+                              parameter.numel(), step);
+  });
+}
+
+}  // namespace whisker::inline v0_1::optim

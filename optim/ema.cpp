@@ -1,0 +1,35 @@
+#include <algorithm>
+
+#include <whisker/kernels/optimizer.h>
+#include <whisker/optim/ema.h>
+
+namespace whisker::inline v0_1::optim {
+
+Ema::Ema(nn::Module& module, double decay) : decay_(decay) {
+  check(decay >= 0.0 && decay < 1.0, "ema: decay ", decay, " must be in [0, 1)");
+  for (const auto& [name, tensor] : module.state_dict())
+    average_[name] = tensor.clone();
+}
+
+void Ema::update(nn::Module& module) {
+  ++updates_;
+  const auto n = static_cast<double>(updates_);
+  const double decay = std::min(decay_, (1.0 + n) / (10.0 + n));
+  for (const auto& [name, value] : module.parameters()) {
+    Tensor& average = average_.at(name);
+    dispatch_master(value.dtype(), "ema", [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      kernels::cpu::average_update(average.mutable_data<T>(), value.template data<T>(),
+                                   average.numel(), decay);
+    });
+  }
+  for (const auto& [name, value] : module.buffers())
+    average_.at(name).copy_from(value);
+}
+
+void Ema::load_state_dict(const nn::StateDict& state, std::int64_t updates) {
+  nn::copy_state(state, average_, "ema");
+  updates_ = updates;
+}
+
+}  // namespace whisker::inline v0_1::optim

@@ -1,0 +1,32 @@
+// Exponential moving average of a module, for sampling from smoother weights.
+#pragma once
+
+#include <whisker/layers/module.h>
+
+namespace whisker::inline v0_1::optim {
+
+/// average = decay * average + (1 - decay) * value for every parameter; buffers, such as batch
+/// norm's moving statistics, are averages already and are copied.
+class Ema {
+ public:
+  /// Starts from the module's present values.
+  Ema(nn::Module& module, double decay);
+
+  /// To be called after each update of the module this was made from. The decay is held back to
+  /// (1 + n) / (10 + n) after n updates, so that early averages are not stuck at the initial
+  /// values.
+  void update(nn::Module& module);
+
+  /// Handles to the averages by name, such as load_state_dict() of a second module takes.
+  nn::StateDict state_dict() const { return average_; }
+  /// Copies averages in, with the number of updates so far; throws InputError.
+  void load_state_dict(const nn::StateDict& state, std::int64_t updates);
+  std::int64_t updates() const { return updates_; }
+
+ private:
+  nn::StateDict average_;
+  double decay_;
+  std::int64_t updates_ = 0;
+};
+
+}  // namespace whisker::inline v0_1::optim

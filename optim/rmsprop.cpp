@@ -1,0 +1,21 @@
+#include <whisker/kernels/optimizer.h>
+#include <whisker/optim/rmsprop.h>
+
+namespace whisker::inline v0_1::optim {
+
+RmsProp::RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& options)
+    : Optimizer(std::move(parameters), options.learning_rate, {"square"}), options_(options) {}
+
+void RmsProp::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
+  const kernels::RmsPropStep step{.learning_rate = learning_rate(),
+                                  .decay = options_.decay,
+                                  .epsilon = options_.epsilon,
+                                  .epsilon_inside_root = options_.epsilon_inside_root};
+  dispatch_master(parameter.dtype(), "rmsprop", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::cpu::rmsprop_update(parameter.mutable_data<T>(), gradient.data<T>(),
+                                 slot(0, i).mutable_data<T>(), parameter.numel(), step);
+  });
+}
+
+}  // namespace whisker::inline v0_1::optim

@@ -1,0 +1,32 @@
+#include <whisker/kernels/optimizer.h>
+#include <whisker/optim/sgd.h>
+
+namespace whisker::inline v0_1::optim {
+namespace {
+
+std::vector<std::string> slots_of(const SgdOptions& options) {
+  if (options.momentum == 0.0) return {};
+  return {"velocity"};
+}
+
+}  // namespace
+
+Sgd::Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options)
+    : Optimizer(std::move(parameters), options.learning_rate, slots_of(options)),
+      options_(options) {
+  check(!options.nesterov || options.momentum > 0.0, "sgd: Nesterov's look-ahead wants a momentum");
+}
+
+void Sgd::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
+  const kernels::SgdStep step{.learning_rate = learning_rate(),
+                              .momentum = options_.momentum,
+                              .nesterov = options_.nesterov};
+  dispatch_master(parameter.dtype(), "sgd", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* velocity = options_.momentum == 0.0 ? nullptr : slot(0, i).mutable_data<T>();
+    kernels::cpu::sgd_update(parameter.mutable_data<T>(), gradient.data<T>(), velocity,
+                             parameter.numel(), step);
+  });
+}
+
+}  // namespace whisker::inline v0_1::optim

@@ -1,0 +1,27 @@
+// Stochastic gradient descent with momentum.
+#pragma once
+
+#include <whisker/optim/optimizer.h>
+
+namespace whisker::inline v0_1::optim {
+
+struct SgdOptions {
+  double learning_rate = 1e-2;
+  double momentum = 0.0;
+  bool nesterov = false;
+};
+
+/// velocity = momentum * velocity + g; theta -= rate * velocity, or with Nesterov's look-ahead
+/// rate * (g + momentum * velocity). State per parameter, with momentum: "velocity".
+class Sgd : public Optimizer {
+ public:
+  Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options);
+
+ protected:
+  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+
+ private:
+  SgdOptions options_;
+};
+
+}  // namespace whisker::inline v0_1::optim
