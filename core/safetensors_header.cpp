@@ -1,0 +1,349 @@
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include <whisker/core/safetensors.h>
+#include <whisker/core/safetensors_header.h>
+
+namespace whisker::inline v0_1 {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kMetadataName = "__metadata__";
+
+// In the order in which the reference implementation writes them.
+constexpr std::array<std::pair<Dtype, const char*>, 5> kCodes{{{Dtype::float64, "F64"},
+                                                               {Dtype::float32, "F32"},
+                                                               {Dtype::int32, "I32"},
+                                                               {Dtype::bfloat16, "BF16"},
+                                                               {Dtype::uint8, "U8"}}};
+// Dtypes of the format that whisker has no tensors for.
+constexpr std::array kForeignCodes{"BOOL",    "F4",      "F6_E2M3", "F6_E3M2",     "I8",
+                                   "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
+                                   "I16",     "U16",     "F16",     "U32",         "C64",
+                                   "I64",     "U64"};
+
+std::size_t writing_rank(Dtype dtype) {
+  return static_cast<std::size_t>(
+      std::find_if(kCodes.begin(), kCodes.end(), [&](auto& code) { return code.first == dtype; }) -
+      kCodes.begin());
+}
+
+// What was read of one tensor so far.
+struct RawEntry {
+  std::optional<Dtype> dtype;
+  std::optional<std::vector<std::uint64_t>> shape, data_offsets;
+};
+
+// Receives the header token by token. A document tree would take up to eighteen times the text's
+// size, and would hide repeated keys and numbers that are no unsigned integers.
+class HeaderReader final : public json::json_sax_t {
+ public:
+  HeaderReader(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {}
+
+  std::map<std::string, RawEntry> entries;
+  std::map<std::string, std::string> metadata;
+
+  bool key(std::string& name) override {
+    if (place_ == Place::top) {
+      enter_name(name);
+    } else if (place_ == Place::metadata) {
+      if (metadata.contains(name)) fail(": the key ", quote_untrusted(name), " occurs twice");
+      if (metadata.size() == kMaxSafetensorsEntries)
+        fail(": more than ", kMaxSafetensorsEntries, " keys, which whisker does not take");
+      metadata_key_ = name;
+    } else {
+      const auto* field = std::find(kFieldNames.begin(), kFieldNames.end(), name);
+      if (field == kFieldNames.end())
+        fail(": unknown key ", quote_untrusted(name),
+             "; dtype, shape and data_offsets are allowed");
+      field_ = static_cast<Field>(field - kFieldNames.begin());
+      const RawEntry& entry = current_->second;
+      if (field_ == Field::dtype ? entry.dtype.has_value() : list_of(field_).has_value())
+        fail(": the key '", name, "' occurs twice");
+    }
+    return true;
+  }
+
+  bool string(std::string& value) override {
+    if (place_ == Place::metadata)
+      metadata.emplace(std::move(metadata_key_), std::move(value));
+    else if (place_ == Place::entry && field_ == Field::dtype)
+      current_->second.dtype = dtype_of_code(value);
+    else
+      unexpected("the text " + quote_untrusted(value));
+    return true;
+  }
+
+  bool number_unsigned(json::number_unsigned_t value) override {
+    if (place_ != Place::list) unexpected("the number " + std::to_string(value));
+    std::vector<std::uint64_t>& list = *list_of(field_);
+    if (field_ == Field::shape && list.size() == Shape::kMaxRank)
+      fail(": more than ", Shape::kMaxRank,
+           " dimensions, which whisker does not take; reshape the tensor before it is saved");
+    if (field_ == Field::data_offsets && list.size() == 2) unexpected("a third number");
+    list.push_back(value);
+    return true;
+  }
+
+  bool start_object(std::size_t) override {
+    if (place_ == Place::start)
+      place_ = Place::top;
+    else if (place_ == Place::top)
+      place_ = in_metadata_ ? Place::metadata : Place::entry;
+    else
+      unexpected("an object");
+    return true;
+  }
+
+  bool end_object() override {
+    if (place_ == Place::entry) {
+      const RawEntry& entry = current_->second;
+      if (!entry.dtype) fail(": dtype is missing");
+      if (!entry.shape) fail(": shape is missing");
+      if (!entry.data_offsets) fail(": data_offsets is missing");
+    }
+    place_ = Place::top;
+    return true;
+  }
+
+  bool start_array(std::size_t) override {
+    if (place_ != Place::entry || field_ == Field::dtype) unexpected("a list");
+    list_of(field_).emplace();
+    place_ = Place::list;
+    return true;
+  }
+
+  bool end_array() override {
+    if (field_ == Field::data_offsets && list_of(field_)->size() != 2)
+      unexpected("a list of " + std::to_string(list_of(field_)->size()));
+    place_ = Place::entry;
+    return true;
+  }
+
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool value) override { return unexpected(value ? "true" : "false"); }
+  bool number_integer(json::number_integer_t value) override {
+    return unexpected("the number " + std::to_string(value));
+  }
+  bool number_float(json::number_float_t, const std::string& digits) override {
+    return unexpected("the number " + quote_untrusted(digits));
+  }
+  bool binary(json::binary_t&) override { return unexpected("binary data"); }
+
+  bool parse_error(std::size_t position, const std::string&,
+                   const json::exception& error) override {
+    // The library's text goes on with the last token, which may be as long as the header.
+    std::string_view reason = error.what();
+    reason = reason.substr(0, reason.find("; last read"));
+    reason = reason.substr(std::min(reason.find("] ") + 2, reason.size()));
+    throw InputError(str(file_, ": the header is not valid JSON, byte ", position, " of ",
+                         text_.size(), ": ", quote_untrusted(reason)));
+  }
+
+ private:
+  enum class Place { start, top, metadata, entry, list };
+  enum class Field { dtype, shape, data_offsets };
+  static constexpr std::array<std::string_view, 3> kFieldNames{"dtype", "shape", "data_offsets"};
+
+  void enter_name(const std::string& name) {
+    in_metadata_ = name == kMetadataName;
+    if (in_metadata_ ? std::exchange(seen_metadata_, true) : entries.contains(name))
+      throw InputError(str(file_, ": the header has two entries named ", quote_untrusted(name)));
+    if (in_metadata_) return;
+    check<InputError>(entries.size() < kMaxSafetensorsEntries, file_, ": more than ",
+                      kMaxSafetensorsEntries, " tensors, which whisker does not take");
+    current_ = entries.emplace(name, RawEntry{}).first;
+  }
+
+  std::optional<std::vector<std::uint64_t>>& list_of(Field field) {
+    return field == Field::shape ? current_->second.shape : current_->second.data_offsets;
+  }
+
+  Dtype dtype_of_code(const std::string& code) const {
+    for (const auto& [dtype, known] : kCodes)
+      if (code == known) return dtype;
+    if (std::find(kForeignCodes.begin(), kForeignCodes.end(), code) != kForeignCodes.end())
+      fail(": dtype ", code, " is not supported; save it as F32, BF16, F64, I32 or U8");
+    fail(": ", quote_untrusted(code), " is no dtype of the format");
+  }
+
+  template <class... Args>
+  [[noreturn]] void fail(const Args&... message) const {
+    const std::string what =
+        in_metadata_ ? kMetadataName : "tensor " + quote_untrusted(current_->first);
+    throw InputError(str(file_, ": ", what, message...));
+  }
+
+  [[noreturn]] bool unexpected(const std::string& found) const {
+    if (place_ == Place::top)
+      fail(in_metadata_ ? " must be an object of texts" : " must be an object", ", found ", found);
+    if (place_ == Place::metadata)
+      fail(": the value of ", quote_untrusted(metadata_key_), " must be a text, found ", found);
+    if (field_ == Field::dtype) fail(": dtype must be a text, found ", found);
+    fail(field_ == Field::shape ? ": shape must be a list of unsigned integers"
+                                : ": data_offsets must be a list of two unsigned integers",
+         ", found ", found);
+  }
+
+  std::string_view text_;
+  std::string file_;
+  Place place_ = Place::start;
+  Field field_ = Field::dtype;
+  bool in_metadata_ = false, seen_metadata_ = false;
+  std::map<std::string, RawEntry>::iterator current_;
+  std::string metadata_key_;
+};
+
+std::string list_text(const std::vector<std::uint64_t>& values) {
+  std::string text = "[";
+  for (const std::uint64_t value : values)
+    text += (text.size() > 1 ? "," : "") + std::to_string(value);
+  return text + "]";
+}
+
+SafetensorsEntry checked_entry(const std::string& name, const RawEntry& raw,
+                               const std::string& file) {
+  const std::string tensor = str(file, ": tensor ", quote_untrusted(name));
+  SafetensorsEntry entry{.name = name, .dtype = *raw.dtype};
+  entry.begin = raw.data_offsets->at(0);
+  entry.end = raw.data_offsets->at(1);
+  check<InputError>(entry.begin <= entry.end, tensor, ": data_offsets ",
+                    list_text(*raw.data_offsets), " end before they begin");
+
+  // Zero is left out, so that sizes that would overflow are refused in empty tensors too.
+  constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 62;
+  std::uint64_t product = 1;
+  bool empty = false;
+  std::vector<std::int64_t> dims;
+  for (const std::uint64_t dim : *raw.shape) {
+    empty = empty || dim == 0;
+    check<InputError>(dim == 0 || product <= kMaxElements / dim, tensor, ": shape ",
+                      list_text(*raw.shape), " has more than 2^62 elements");
+    product *= dim == 0 ? 1 : dim;
+    dims.push_back(static_cast<std::int64_t>(dim));
+  }
+  entry.shape = Shape(std::span<const std::int64_t>(dims));
+
+  std::uint64_t bytes = 0;
+  const bool overflow = __builtin_mul_overflow(empty ? 0 : product, size_of(entry.dtype), &bytes);
+  check<InputError>(!overflow && bytes == entry.end - entry.begin, tensor, ": ",
+                    safetensors_code(entry.dtype), " ", entry.shape, " takes ",
+                    overflow ? "more than 2^64" : std::to_string(bytes), " bytes, data_offsets ",
+                    list_text(*raw.data_offsets), " hold ", entry.end - entry.begin);
+  return entry;
+}
+
+// The tensors must follow one another from the first byte to the last.
+void check_coverage(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_size,
+                    const std::string& file) {
+  std::uint64_t covered = 0;
+  const SafetensorsEntry* before = nullptr;
+  for (const SafetensorsEntry& entry : entries) {
+    const std::string tensor = str(file, ": tensor ", quote_untrusted(entry.name));
+    check<InputError>(entry.begin >= covered, tensor, " begins at byte ", entry.begin,
+                      " and overlaps tensor ", quote_untrusted(before ? before->name : ""),
+                      ", which ends at byte ", covered);
+    check<InputError>(entry.begin == covered, tensor, " begins at byte ", entry.begin,
+                      " and leaves a hole of bytes that belong to no tensor: ",
+                      "the one before ends at byte ", covered);
+    covered = entry.end;
+    before = &entry;
+  }
+  check<InputError>(covered <= data_size, file, ": is truncated: its tensors take ", covered,
+                    " bytes, ", data_size, " follow the header; copy or download it again");
+  check<InputError>(covered == data_size, file, ": ", data_size - covered,
+                    " bytes after the last tensor belong to no tensor");
+}
+
+std::string json_text(const std::string& text, const char* what) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    throw Error(str("safetensors: ", what, " ", quote_untrusted(text), " is not valid UTF-8"));
+  }
+}
+
+}  // namespace
+
+const char* safetensors_code(Dtype dtype) {
+  return kCodes.at(writing_rank(dtype)).second;
+}
+
+std::string quote_untrusted(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 100;
+  constexpr const char* kHex = "0123456789abcdef";
+  std::size_t length = std::min(text.size(), kMaxBytes);
+  // Not in the middle of a UTF-8 character.
+  while (length < text.size() && length > 0 && (text[length] & 0xC0) == 0x80)
+    --length;
+  std::string quoted = "'";
+  for (const char c : text.substr(0, length)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F)
+      quoted += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    else
+      quoted += c;
+  }
+  return quoted + (length < text.size() ? "...'" : "'");
+}
+
+SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_size,
+                                           const std::string& file) {
+  check<InputError>(text.starts_with('{'), file,
+                    ": the header does not begin with '{'; this is not a safetensors file");
+  // The JSON library takes a zero byte for the end of its input.
+  const std::size_t zero = text.find('\0');
+  check<InputError>(zero == text.npos, file, ": the header is not valid JSON: byte ", zero,
+                    " is zero");
+
+  HeaderReader reader(text, file);
+  json::sax_parse(text.begin(), text.end(), &reader);
+
+  SafetensorsHeader header{.metadata = std::move(reader.metadata)};
+  header.entries.reserve(reader.entries.size());
+  for (const auto& [name, raw] : reader.entries)
+    header.entries.push_back(checked_entry(name, raw, file));
+  std::stable_sort(header.entries.begin(), header.entries.end(), [](auto& a, auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  check_coverage(header.entries, data_size, file);
+  return header;
+}
+
+std::string format_safetensors_header(SafetensorsHeader& header) {
+  check(header.entries.size() <= kMaxSafetensorsEntries &&
+            header.metadata.size() <= kMaxSafetensorsEntries,
+        "safetensors: more than ", kMaxSafetensorsEntries, " tensors or metadata entries");
+  std::stable_sort(header.entries.begin(), header.entries.end(), [](auto& a, auto& b) {
+    return std::pair(writing_rank(a.dtype), std::string_view(a.name)) <
+           std::pair(writing_rank(b.dtype), std::string_view(b.name));
+  });
+
+  std::string text;
+  if (!header.metadata.empty()) {
+    for (const auto& [key, value] : header.metadata)
+      text += str(text.empty() ? "" : ",", json_text(key, "metadata key"), ":",
+                  json_text(value, "the metadata value"));
+    text = str('"', kMetadataName, "\":{", text, "}");
+  }
+  std::uint64_t offset = 0;
+  for (SafetensorsEntry& entry : header.entries) {
+    check(entry.name != kMetadataName, "safetensors: no tensor can be named ", kMetadataName);
+    entry.begin = offset;
+    entry.end = offset += static_cast<std::uint64_t>(entry.shape.numel()) * size_of(entry.dtype);
+    text += str(text.empty() ? "" : ",", json_text(entry.name, "tensor name"), R"(:{"dtype":")",
+                safetensors_code(entry.dtype), R"(","shape":)", entry.shape, R"(,"data_offsets":[)",
+                entry.begin, ",", entry.end, "]}");
+  }
+  text = "{" + text + "}";
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  check(text.size() <= kMaxSafetensorsHeader, "safetensors: the header would take ", text.size(),
+        " bytes, the format allows ", kMaxSafetensorsHeader, "; store less metadata");
+  return text;
+}
+
+}  // namespace whisker::inline v0_1
