@@ -7,12 +7,18 @@
 
 namespace whisker::inline v0_1::nn {
 
-BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options)
-    : options_(options),
-      gamma_(parameter(Tensor::full({options.channels}, 1.0))),
-      beta_(parameter(Tensor::zeros({options.channels}))),
-      moving_mean_(Tensor::zeros({options.channels})),
-      moving_variance_(Tensor::full({options.channels}, 1.0)) {}
+BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options) : options_(options) {
+  check(options.channels > 0, "BatchNorm2d: channels ", options.channels, " must be positive");
+  check(options.epsilon >= 0.0 && options.slope >= 0.0 && options.updates_per_forward >= 0,
+        "BatchNorm2d: epsilon ", options.epsilon, ", slope ", options.slope,
+        " and updates_per_forward ", options.updates_per_forward, " must not be negative");
+  check(options.momentum >= 0.0 && options.momentum <= 1.0, "BatchNorm2d: momentum ",
+        options.momentum, " must be in [0, 1]");
+  gamma_ = parameter(Tensor::full({options.channels}, 1.0));
+  beta_ = parameter(Tensor::zeros({options.channels}));
+  moving_mean_ = Tensor::zeros({options.channels});
+  moving_variance_ = Tensor::full({options.channels}, 1.0);
+}
 
 std::string BatchNorm2d::describe() const {
   return str("BatchNorm2d ", options_.channels,
@@ -24,7 +30,9 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
   if (!training() && !options_.always_batch_statistics)
     return batch_norm_inference(x, gamma_, beta_, moving_mean_, moving_variance_, options);
   const BatchNormResult result = batch_norm(x, gamma_, beta_, options);
-  if (training()) update_moving(result.mean, result.variance, x.numel() / options_.channels);
+  // An empty batch has no statistics.
+  if (training() && x.numel() > 0)
+    update_moving(result.mean, result.variance, x.numel() / options_.channels);
   return result.y;
 }
 

@@ -18,7 +18,8 @@ struct BatchNorm2dOptions {
 
 /// Normalises x [..., channels] by the batch in training, by moving statistics in evaluation. As in
 /// TensorFlow the batch's biased variance normalises and the unbiased one (Bessel's n - 1) goes
-/// into moving_variance: moving = momentum * moving + (1 - momentum) * batch.
+/// into moving_variance: moving = momentum * moving + (1 - momentum) * batch. Throws Error for
+/// options out of range.
 class BatchNorm2d : public Module {
  public:
   explicit BatchNorm2d(const BatchNorm2dOptions& options);

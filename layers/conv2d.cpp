@@ -7,11 +7,16 @@ std::string ConvOptions::to_string() const {
              bias ? "" : ", no bias");
 }
 
-Conv2d::Conv2d(const ConvOptions& options, Init& init)
-    : options_(options),
-      weight_(parameter(init.truncated_normal(
-          {options.out_channels, options.kernel, options.kernel, options.in_channels},
-          options.init_stddev))) {
+void ConvOptions::validate(const char* layer) const {
+  check(in_channels > 0 && out_channels > 0 && kernel > 0 && stride > 0, layer, " ", to_string(),
+        ": channels, kernel and stride must be positive");
+}
+
+Conv2d::Conv2d(const ConvOptions& options, Init& init) : options_(options) {
+  options.validate("Conv2d");
+  weight_ = parameter(init.truncated_normal(
+      {options.out_channels, options.kernel, options.kernel, options.in_channels},
+      options.init_stddev));
   if (options.bias) bias_ = parameter(Tensor::zeros({options.out_channels}));
 }
 

@@ -16,6 +16,8 @@ struct ConvOptions {
 
   Conv2dOptions op() const { return {.stride_h = stride, .stride_w = stride, .padding = padding}; }
   std::string to_string() const;  // "3 -> 64, 5x5 / 2"
+  /// Throws Error that names `layer` unless channels, kernel and stride are positive.
+  void validate(const char* layer) const;
 };
 
 /// x [N, H, W, in] -> y [N, P, Q, out], see kernels/conv2d.h; weight [out, kernel, kernel, in]

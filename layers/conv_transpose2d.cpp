@@ -2,11 +2,11 @@
 
 namespace whisker::inline v0_1::nn {
 
-ConvTranspose2d::ConvTranspose2d(const ConvOptions& options, Init& init)
-    : options_(options),
-      weight_(parameter(init.truncated_normal(
-          {options.in_channels, options.kernel, options.kernel, options.out_channels},
-          options.init_stddev))) {
+ConvTranspose2d::ConvTranspose2d(const ConvOptions& options, Init& init) : options_(options) {
+  options.validate("ConvTranspose2d");
+  weight_ = parameter(init.truncated_normal(
+      {options.in_channels, options.kernel, options.kernel, options.out_channels},
+      options.init_stddev));
   if (options.bias) bias_ = parameter(Tensor::zeros({options.out_channels}));
 }
 

@@ -3,8 +3,9 @@
 
 namespace whisker::inline v0_1::nn {
 
-Dense::Dense(const DenseOptions& options, Init& init)
-    : options_(options), weight_(parameter(init.glorot_uniform({options.out, options.in}))) {
+Dense::Dense(const DenseOptions& options, Init& init) : options_(options) {
+  check(options.in > 0 && options.out > 0, describe(), ": both sizes must be positive");
+  weight_ = parameter(init.glorot_uniform({options.out, options.in}));
   if (options.bias) bias_ = parameter(Tensor::zeros({options.out}));
 }
 

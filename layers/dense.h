@@ -12,6 +12,7 @@ struct DenseOptions {
 };
 
 /// y = x weight^T + bias: x [N, in] -> y [N, out]; weight [out, in] starts Glorot uniform, bias 0.
+/// Throws Error unless both sizes are positive.
 class Dense : public Module {
  public:
   Dense(const DenseOptions& options, Init& init);

@@ -1,4 +1,5 @@
 #include <functional>
+#include <set>
 
 #include <whisker/core/autograd.h>
 #include <whisker/layers/module.h>
@@ -27,6 +28,8 @@ class TreeWalk : public ModuleVisitor {
   std::function<void(const std::string&path, Tensor&)> on_parameter, on_buffer;
   std::function<void(const std::string& path, Module&)> on_module;
 
+  static void set_training(Module& module, bool training) { module.training_ = training; }
+
   void run(Module& root) {
     if (on_module) on_module(prefix_, root);
     root.visit(*this);
@@ -52,7 +55,9 @@ class TreeWalk : public ModuleVisitor {
 void Module::assign_paths(const std::string& path) {
   TreeWalk walk;
   walk.on_module = [&](const std::string& below, Module& module) {
-    module.path_ = join(path, below);
+    // Written only once, so that several threads may run one module in evaluation mode.
+    std::string whole = join(path, below);
+    if (module.path_ != whole) module.path_ = std::move(whole);
   };
   walk.run(*this);
 }
@@ -63,7 +68,8 @@ Tensor Module::operator()(const Tensor& x) {
   const DepthScope depth;
   try {
     Tensor y = forward(x);
-    if (observer) observer->called(*this, x, y);
+    for (ForwardObserver* each = observer; each; each = each->previous_)
+      each->called(*this, x, y);
     return y;
   } catch (const LayerError&) {
     throw;
@@ -74,8 +80,11 @@ Tensor Module::operator()(const Tensor& x) {
 
 std::vector<NamedTensor> Module::parameters() {
   std::vector<NamedTensor> result;
+  std::set<std::pair<const Storage*, const std::byte*>> seen;
   TreeWalk walk;
-  walk.on_parameter = [&](const std::string& path, Tensor& t) { result.emplace_back(path, t); };
+  walk.on_parameter = [&](const std::string& path, Tensor& t) {
+    if (seen.emplace(t.storage().get(), t.raw_data()).second) result.emplace_back(path, t);
+  };
   walk.run(*this);
   return result;
 }
@@ -97,10 +106,9 @@ std::int64_t Module::parameter_count() {
 
 StateDict Module::state_dict() {
   StateDict state;
-  for (const auto& [name, tensor] : parameters())
-    state[name] = tensor;
-  for (const auto& [name, tensor] : buffers())
-    state[name] = tensor;
+  TreeWalk walk;
+  walk.on_parameter = walk.on_buffer = [&](const std::string& path, Tensor& t) { state[path] = t; };
+  walk.run(*this);
   return state;
 }
 
@@ -110,6 +118,8 @@ void copy_state(const StateDict& from, const StateDict& to, const std::string& w
     const auto found = from.find(name);
     if (found == from.end()) {
       problems += "\n  missing: " + name;
+    } else if (!found->second.defined()) {
+      problems += "\n  without a value: " + name;
     } else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype()) {
       problems += str("\n  ", name, ": wants ", tensor.dtype(), " ", tensor.shape(), ", got ",
                       found->second.dtype(), " ", found->second.shape());
@@ -128,7 +138,9 @@ void Module::load_state_dict(const StateDict& state) {
 
 void Module::train(bool training) {
   TreeWalk walk;
-  walk.on_module = [&](const std::string&, Module& module) { module.training_ = training; };
+  walk.on_module = [&](const std::string&, Module& module) {
+    TreeWalk::set_training(module, training);
+  };
   walk.run(*this);
 }
 
@@ -161,21 +173,51 @@ class SummaryObserver : public ForwardObserver {
   std::vector<SummaryRow> rows;
 
   void called(Module& module, const Tensor& x, const Tensor& y) override {
-    rows.push_back({module.path(), module.describe(), y.shape(), module.parameter_count(),
-                    module.flops(x.shape())});
+    const std::string& path = module.path();
+    double flops = own_flops_.emplace_back(module.flops(x.shape()));
+    for (std::size_t i = rows.size(); i-- > 0 && is_below(rows[i].path, path);)
+      flops += own_flops_[i];
+    rows.push_back({path, module.describe(), y.shape(), module.parameter_count(), flops});
   }
+
+ private:
+  static bool is_below(const std::string& path, const std::string& root) {
+    return root.empty() || path.starts_with(root + ".");
+  }
+
+  std::vector<double> own_flops_;
+};
+
+/// Evaluation mode for a scope; afterwards each module of the tree is as before.
+class EvaluationScope {
+ public:
+  explicit EvaluationScope(Module& root) {
+    TreeWalk walk;
+    walk.on_module = [&](const std::string&, Module& module) {
+      if (module.training()) training_.push_back(&module);
+    };
+    walk.run(root);
+    root.eval();
+  }
+  ~EvaluationScope() {
+    for (Module* module : training_)
+      TreeWalk::set_training(*module, true);
+  }
+  EvaluationScope(const EvaluationScope&) = delete;
+  EvaluationScope& operator=(const EvaluationScope&) = delete;
+
+ private:
+  std::vector<Module*> training_;
 };
 
 }  // namespace
 
 std::vector<SummaryRow> summary(Module& module, const Shape& input) {
   const NoGrad no_grad;
-  const bool training = module.training();
-  module.eval();
-  SummaryObserver rows;
+  const EvaluationScope evaluation(module);
+  SummaryObserver observed;
   module(Tensor::zeros(input));
-  module.train(training);
-  return rows.rows;
+  return observed.rows;
 }
 
 }  // namespace whisker::inline v0_1::nn

@@ -54,6 +54,7 @@ class Module {
   void set_name(const std::string& name) { name_ = name; }
   const std::string& path() const { return path_; }
 
+  /// A parameter that several layers share is listed once, under its first name.
   std::vector<NamedTensor> parameters();
   std::vector<NamedTensor> buffers();
   std::int64_t parameter_count();
@@ -111,10 +112,12 @@ class ForwardObserver {
   virtual void called(Module& module, const Tensor& x, const Tensor& y) = 0;
 
  private:
+  friend class Module;
   ForwardObserver* previous_;
 };
 
-/// One row per layer: its path, description, output shape, parameters and FLOPs.
+/// One row per layer: its path, description, output shape, and the parameters and FLOPs of itself
+/// and its children.
 struct SummaryRow {
   std::string path, description;
   Shape output;
@@ -122,7 +125,8 @@ struct SummaryRow {
   double flops = 0.0;
 };
 
-/// Runs the module once on zeros of this shape, in evaluation mode, and lists its layers.
+/// Runs the module once on zeros of this shape, in evaluation mode, and lists its layers in the
+/// order in which they finish: the last row is the whole module.
 std::vector<SummaryRow> summary(Module& module, const Shape& input);
 
 }  // namespace whisker::inline v0_1::nn

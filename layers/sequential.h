@@ -1,17 +1,20 @@
 // Layers one after the other.
 #pragma once
 
+#include <concepts>
 #include <memory>
 
 #include <whisker/layers/module.h>
 
 namespace whisker::inline v0_1::nn {
 
-/// y = layer_n(... layer_1(x)). Parameters are named "<layer's name>.<parameter>".
+/// y = layer_n(... layer_1(x)). Parameters are named "<layer's name>.<parameter>". A copy shares
+/// the layers themselves, so their training mode too.
 class Sequential : public Module {
  public:
-  /// Appends a layer; throws Error if the name is taken or empty. Returns itself for chaining.
-  template <class Layer>
+  /// Appends a layer; throws Error if the name is empty, taken or has a dot in it. Returns itself
+  /// for chaining.
+  template <std::derived_from<Module> Layer>
   Sequential& add(const std::string& name, Layer layer) {
     return add(name, std::shared_ptr<Module>(std::make_shared<Layer>(std::move(layer))));
   }

@@ -9,6 +9,7 @@ Adam::Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options)
     : Optimizer(std::move(parameters), options.learning_rate, {"m", "v"}), options_(options) {
   check(options.beta1 >= 0.0 && options.beta1 < 1.0 && options.beta2 >= 0.0 && options.beta2 < 1.0,
         "adam: beta1 ", options.beta1, " and beta2 ", options.beta2, " must be in [0, 1)");
+  check(options.epsilon > 0.0, "adam: epsilon ", options.epsilon, " must be positive");
 }
 
 void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {

@@ -12,10 +12,16 @@ Ema::Ema(nn::Module& module, double decay) : decay_(decay) {
 }
 
 void Ema::update(nn::Module& module) {
+  check_fits(module);
   ++updates_;
   const auto n = static_cast<double>(updates_);
   const double decay = std::min(decay_, (1.0 + n) / (10.0 + n));
-  for (const auto& [name, value] : module.parameters()) {
+  nn::StateDict values = module.state_dict();
+  for (const auto& [name, value] : module.buffers()) {
+    average_.at(name).copy_from(value);
+    values.erase(name);
+  }
+  for (const auto& [name, value] : values) {
     Tensor& average = average_.at(name);
     dispatch_master(value.dtype(), "ema", [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -23,11 +29,22 @@ void Ema::update(nn::Module& module) {
                                    average.numel(), decay);
     });
   }
-  for (const auto& [name, value] : module.buffers())
-    average_.at(name).copy_from(value);
+}
+
+void Ema::check_fits(nn::Module& module) const {
+  const nn::StateDict values = module.state_dict();
+  bool fits = values.size() == average_.size();
+  for (const auto& [name, value] : values) {
+    const auto average = average_.find(name);
+    fits = fits && average != average_.end() && average->second.shape() == value.shape() &&
+           average->second.dtype() == value.dtype();
+  }
+  check<ShapeError>(fits, "ema: ", module.describe(),
+                    " is not the module that was averaged so far");
 }
 
 void Ema::load_state_dict(const nn::StateDict& state, std::int64_t updates) {
+  check<InputError>(updates >= 0, "ema: the saved state counts ", updates, " updates");
   nn::copy_state(state, average_, "ema");
   updates_ = updates;
 }

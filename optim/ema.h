@@ -14,7 +14,7 @@ class Ema {
 
   /// To be called after each update of the module this was made from. The decay is held back to
   /// (1 + n) / (10 + n) after n updates, so that early averages are not stuck at the initial
-  /// values.
+  /// values. Throws ShapeError for another module.
   void update(nn::Module& module);
 
   /// Handles to the averages by name, such as load_state_dict() of a second module takes.
@@ -24,6 +24,8 @@ class Ema {
   std::int64_t updates() const { return updates_; }
 
  private:
+  void check_fits(nn::Module& module) const;
+
   nn::StateDict average_;
   double decay_;
   std::int64_t updates_ = 0;

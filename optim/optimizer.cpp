@@ -1,4 +1,7 @@
+#include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include <whisker/optim/optimizer.h>
 
@@ -6,16 +9,34 @@ namespace whisker::inline v0_1::optim {
 
 Optimizer::Optimizer(std::vector<nn::NamedTensor> parameters, double learning_rate,
                      std::vector<std::string> slots)
-    : parameters_(std::move(parameters)), slots_(std::move(slots)), learning_rate_(learning_rate) {
-  check(!parameters_.empty(), "optimizer: there are no parameters to update");
-  for (const auto& [name, tensor] : parameters_)
-    check<ShapeError>(tensor.dtype() == Dtype::float32 || tensor.dtype() == Dtype::float64,
-                      "optimizer: parameter ", name, " is ", tensor.dtype(),
-                      ", master weights are float32 or float64");
+    : parameters_(std::move(parameters)), slots_(std::move(slots)) {
+  set_learning_rate(learning_rate);
+  check_parameters();
   state_.resize(slots_.size());
   for (std::vector<Tensor>& tensors : state_)
     for (const auto& [name, tensor] : parameters_)
       tensors.push_back(Tensor::zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+}
+
+void Optimizer::check_parameters() const {
+  check(!parameters_.empty(), "optimizer: there are no parameters to update");
+  std::set<std::string> names;
+  std::map<const std::byte*, std::string> elements;
+  for (const auto& [name, tensor] : parameters_) {
+    check<ShapeError>(tensor.dtype() == Dtype::float32 || tensor.dtype() == Dtype::float64,
+                      "optimizer: parameter ", name, " is ", tensor.dtype(),
+                      ", master weights are float32 or float64");
+    check(names.insert(name).second, "optimizer: two parameters are named ", name,
+          "; give an optimizer to each module, or put a prefix in front of the names");
+    const auto [first, is_new] = elements.emplace(tensor.raw_data(), name);
+    check(is_new || tensor.numel() == 0, "optimizer: ", first->second, " and ", name,
+          " are one parameter, which would be updated twice");
+  }
+}
+
+void Optimizer::set_learning_rate(double rate) {
+  check(std::isfinite(rate) && rate >= 0.0, "optimizer: a learning rate of ", rate);
+  learning_rate_ = rate;
 }
 
 void Optimizer::step() {
@@ -46,8 +67,14 @@ nn::StateDict Optimizer::state_dict() {
 }
 
 void Optimizer::load_state_dict(const nn::StateDict& state) {
-  nn::copy_state(state, state_dict(), "optimizer");
-  steps_ = static_cast<std::int64_t>(state.at("steps").item());
+  // Before the tensors, so that a bad count leaves everything as it was.
+  nn::StateDict own = state_dict();
+  const auto steps = state.find("steps");
+  if (steps != state.end() && steps->second.defined() && steps->second.numel() == 1)
+    check<InputError>(steps->second.item() >= 0.0, "optimizer: the saved state counts ",
+                      steps->second.item(), " steps");
+  nn::copy_state(state, own, "optimizer");
+  steps_ = static_cast<std::int64_t>(own.at("steps").item());
 }
 
 }  // namespace whisker::inline v0_1::optim

@@ -10,10 +10,13 @@
 namespace whisker::inline v0_1::optim {
 
 /// Updates parameters in place from the gradients that backward() collected. Parameters without a
-/// gradient are left alone.
+/// gradient are left alone. Constructors throw Error for no parameters, two of one name or one of
+/// two names, and for options out of range.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update; throws Error if no parameter has a gradient at all.
   void step();
@@ -21,7 +24,8 @@ class Optimizer {
   void zero_grad();
 
   double learning_rate() const { return learning_rate_; }
-  void set_learning_rate(double rate) { learning_rate_ = rate; }
+  /// Throws Error unless the rate is finite and not negative.
+  void set_learning_rate(double rate);
   std::int64_t steps() const { return steps_; }
 
   /// Handles to the state: "<slot>.<parameter>" and the number of steps, "steps" [int32 scalar].
@@ -33,12 +37,16 @@ class Optimizer {
   /// `slots` names the tensors kept per parameter, each of its shape and initially zero.
   Optimizer(std::vector<nn::NamedTensor> parameters, double learning_rate,
             std::vector<std::string> slots);
+  Optimizer(Optimizer&&) = default;
+  Optimizer& operator=(Optimizer&&) = default;
 
   /// Updates parameter i; steps() counts the one that is running.
   virtual void update(std::size_t i, Tensor& parameter, const Tensor& gradient) = 0;
   Tensor& slot(std::size_t which, std::size_t i) { return state_[which][i]; }
 
  private:
+  void check_parameters() const;
+
   std::vector<nn::NamedTensor> parameters_;
   std::vector<std::string> slots_;
   std::vector<std::vector<Tensor>> state_;

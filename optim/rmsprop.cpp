@@ -4,7 +4,11 @@
 namespace whisker::inline v0_1::optim {
 
 RmsProp::RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& options)
-    : Optimizer(std::move(parameters), options.learning_rate, {"square"}), options_(options) {}
+    : Optimizer(std::move(parameters), options.learning_rate, {"square"}), options_(options) {
+  check(options.decay >= 0.0 && options.decay < 1.0, "rmsprop: decay ", options.decay,
+        " must be in [0, 1)");
+  check(options.epsilon > 0.0, "rmsprop: epsilon ", options.epsilon, " must be positive");
+}
 
 void RmsProp::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
   const kernels::RmsPropStep step{.learning_rate = learning_rate(),

@@ -14,6 +14,8 @@ std::vector<std::string> slots_of(const SgdOptions& options) {
 Sgd::Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options)
     : Optimizer(std::move(parameters), options.learning_rate, slots_of(options)),
       options_(options) {
+  check(options.momentum >= 0.0 && options.momentum < 1.0, "sgd: momentum ", options.momentum,
+        " must be in [0, 1)");
   check(!options.nesterov || options.momentum > 0.0, "sgd: Nesterov's look-ahead wants a momentum");
 }
 
