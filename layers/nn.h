@@ -1,6 +1,9 @@
-// All layers and losses.
+// All layers and losses, and what they are used with: ops, NoGrad and random numbers.
 #pragma once
 
+#include <whisker/core/autograd.h>
+#include <whisker/core/ops.h>
+#include <whisker/core/random.h>
 #include <whisker/layers/activation.h>
 #include <whisker/layers/batch_norm2d.h>
 #include <whisker/layers/conv2d.h>
