@@ -29,8 +29,9 @@ double Conv2dShape::flops() const {
 }
 
 void Conv2dShape::validate() const {
-  check<ShapeError>(batch >= 0 && in_h >= 0 && in_w >= 0 && in_channels >= 0 && out_channels >= 0,
-                    "conv2d: negative size in ", to_string());
+  check<ShapeError>(batch >= 0 && in_h >= 0 && in_w >= 0, "conv2d: negative size in ", to_string());
+  check<ShapeError>(in_channels > 0 && out_channels > 0,
+                    "conv2d: wants at least one channel in and out, got ", to_string());
   check<ShapeError>(kernel_h > 0 && kernel_w > 0, "conv2d: kernel ", kernel_h, "x", kernel_w,
                     " must be positive");
   check<ShapeError>(stride_h > 0 && stride_w > 0, "conv2d: stride ", stride_h, "x", stride_w,

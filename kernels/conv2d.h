@@ -43,8 +43,8 @@ struct Conv2dShape {
   std::int64_t weight_size() const { return out_channels * kernel_h * kernel_w * in_channels; }
   /// Floating-point operations of any one of the three kernels, taps in the padding included.
   double flops() const;
-  /// Throws ShapeError where a size is negative, a stride or kernel is not positive, or the kernel
-  /// does not fit into the padded image.
+  /// Throws ShapeError where a size is negative, a stride, kernel or channel count is not positive,
+  /// or the kernel does not fit into the padded image.
   void validate() const;
   std::string to_string() const;  // "x [8,32,32,64] * w [128,5,5,64] / 2x2 pad 1,2,1,2"
   friend bool operator==(const Conv2dShape&, const Conv2dShape&) = default;
