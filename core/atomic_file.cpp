@@ -74,9 +74,10 @@ Descriptor open_at(int folder, const char* name, int flags) {
       retry_interrupted([&] { return ::openat(folder, name, flags | O_CLOEXEC, 0666); }));
 }
 
-Descriptor open_folder(const fs::path& folder) {
+// `path` begins the message.
+Descriptor open_folder(const fs::path& folder, const fs::path& path) {
   Descriptor descriptor = open_at(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (!descriptor.is_open()) throw_io_error(folder, "cannot open the folder");
+  if (!descriptor.is_open()) throw_io_error(path, "cannot open the folder");
   return descriptor;
 }
 
@@ -106,7 +107,10 @@ class TemporaryFile {
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
+  // Does nothing where nothing is to do: some file systems refuse every change.
   void set_mode(mode_t mode) {
+    struct stat status {};
+    if (::fstat(file_.get(), &status) == 0 && (status.st_mode & 07777) == mode) return;
     if (::fchmod(file_.get(), mode) != 0) throw_io_error(path_, "cannot keep the permissions");
   }
 
@@ -196,7 +200,7 @@ void write_file_atomically(const fs::path& path,
   const fs::path target = follow_links(path);
   const std::string name = target.filename().string();
   const fs::path parent = target.parent_path();
-  const Descriptor folder = open_folder(parent.empty() ? "." : parent);
+  const Descriptor folder = open_folder(parent.empty() ? "." : parent, path);
 
   struct stat old {};
   const bool replaces = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
@@ -224,7 +228,7 @@ void write_file_atomically(const fs::path& path, std::string_view text) {
 }
 
 int remove_stale_temporaries(const fs::path& folder) {
-  const Descriptor descriptor = open_folder(folder);
+  const Descriptor descriptor = open_folder(folder, folder);
   int removed = 0;
   try {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {

@@ -75,9 +75,10 @@ SafetensorsFile read_contents(const std::string& name, std::uint64_t size, const
                     header_size, ", the format allows ", kMaxSafetensorsHeader,
                     "; this is not a safetensors file");
   const std::uint64_t rest = size - sizeof header_size;
-  check<InputError>(header_size <= rest, name, ": the header takes ", header_size,
-                    " bytes and the file ends after ", rest,
-                    " of them; it is truncated, copy or download it again");
+  check<InputError>(
+      header_size <= rest, name, ": the header takes ", header_size,
+      " bytes and the file ends after ", rest,
+      " of them; it is truncated or not a safetensors file: copy or download it again");
 
   SafetensorsHeader header;
   {

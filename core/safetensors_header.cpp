@@ -139,9 +139,12 @@ class HeaderReader final : public json::json_sax_t {
     // The library's text goes on with the last token, which may be as long as the header.
     std::string_view reason = error.what();
     reason = reason.substr(0, reason.find("; last read"));
-    reason = reason.substr(std::min(reason.find("] ") + 2, reason.size()));
-    throw InputError(str(file_, ": the header is not valid JSON, byte ", position, " of ",
-                         text_.size(), ": ", quote_untrusted(reason)));
+    for (const std::string_view mark : {"] ", " - "})
+      if (const std::size_t at = reason.find(mark); at != reason.npos)
+        reason.remove_prefix(at + mark.size());
+    throw InputError(str(file_, ": the header is not valid JSON, byte ",
+                         std::min(position, text_.size()), " of ", text_.size(), ": ",
+                         quote_untrusted(reason)));
   }
 
  private:
