@@ -1,0 +1,19 @@
+// Drawing pictures with a trained generator.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include <whisker/layers/module.h>
+
+#include "image_grid.h"
+#include "training_data.h"
+
+namespace catgan {
+
+/// Picture i is G's answer to the numbers of key(i): the same one however many are drawn.
+std::vector<Picture> draw_samples(const Config& config, whisker::nn::Module& generator,
+                                  std::int64_t count,
+                                  const std::function<whisker::RandomKey(std::int64_t)>& key);
+
+}  // namespace catgan

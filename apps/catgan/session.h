@@ -1,0 +1,20 @@
+// What training commands do before and around the training loop.
+#pragma once
+
+#include "config.h"
+#include "run_log.h"
+#include "training_data.h"
+
+namespace catgan {
+
+/// Sets the number of threads; 0 in the configuration becomes the number there are. Throws
+/// UsageError for a precision that this machine has no instructions for.
+void set_up_machine(Config& config);
+
+/// load_training_data() with a progress bar; a stop signal ends it with Stopped.
+TrainingData load_data_with_bar(const Config& config, Console& console);
+
+/// "G 1,234 and D 567 parameters, batch 32, ...": what begins.
+std::string describe_run(const Config& config, const TrainingData& data);
+
+}  // namespace catgan

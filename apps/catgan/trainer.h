@@ -1,0 +1,72 @@
+// One step of GAN training, and all state that it changes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <whisker/layers/nn.h>
+#include <whisker/optim/adam.h>
+#include <whisker/optim/ema.h>
+
+#include "config.h"
+
+namespace catgan {
+
+struct StepResult {
+  double d_loss = 0.0, g_loss = 0.0;
+  double d_real = 0.0, d_fake = 0.0;  // mean of sigmoid(D) for real and fake, in D's update
+};
+
+/// Trains D, then G, as the article orders it:
+///   fake = G(z)
+///   D: gradients of loss(D(real), real) + loss(D(fake), fake); each pass has its own batch
+///      statistics; Adam
+///   G: gradients of loss(D(fake), real) with the new D; Adam
+/// The article runs G(z) for each of the two; G and z are the same then, so one run serves both.
+class Trainer {
+ public:
+  explicit Trainer(const Config& config);
+
+  /// real [N, size, size, 3] in the range of the configuration, z [N, z_size], both float32.
+  /// Throws whisker::NumericError that names the first tensor that is not finite; the weights are
+  /// those of the step before then, or D's are one update ahead.
+  StepResult step(const whisker::Tensor& real, const whisker::Tensor& z);
+
+  std::int64_t steps() const { return steps_; }
+
+  whisker::nn::Module& generator() { return *g_; }
+  whisker::nn::Module& discriminator() { return *d_; }
+  /// A copy of G for drawing samples: averaged where the configuration says so, evaluation mode.
+  std::unique_ptr<whisker::nn::Module> sampling_generator();
+
+  /// Handles to everything that a step reads or changes: g.*, d.*, g_adam.*, d_adam.*, ema.*,
+  /// steps. Copies, if they are to outlive the next step, are up to the caller.
+  std::map<std::string, whisker::Tensor> state();
+  /// Copies state in; throws whisker::InputError that names what does not fit, and may then have
+  /// changed part of the state.
+  void load_state(const std::map<std::string, whisker::Tensor>& state);
+
+  /// Throws whisker::NumericError with the name of the first tensor of the state that is not
+  /// finite.
+  void check_finite();
+
+ private:
+  StepResult update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
+  void update(whisker::nn::Module& net, whisker::optim::Adam& adam);
+
+  Config config_;
+  std::unique_ptr<whisker::nn::Module> g_, d_;
+  std::optional<whisker::optim::Adam> g_adam_, d_adam_;
+  std::optional<whisker::optim::Ema> ema_;
+  std::int64_t steps_ = 0;
+};
+
+/// The generator that a state's tensors describe, for sampling: the averaged one if it is there.
+/// Throws whisker::InputError if they do not fit the configuration.
+std::unique_ptr<whisker::nn::Module> load_generator(
+    const Config& config, const std::map<std::string, whisker::Tensor>& state);
+
+}  // namespace catgan
