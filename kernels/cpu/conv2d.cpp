@@ -12,6 +12,7 @@
 
 #include <whisker/kernels/conv2d.h>
 #include <whisker/kernels/cpu/onednn.h>
+#include <whisker/kernels/cpu/outer_product.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
@@ -301,6 +302,10 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
   if (shape.output_size() == 0) {
     std::fill_n(dweight, shape.weight_size(), 0.0f);
     return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (outer_product_serves(shape))
+      return outer_product_backward_weight(x, dy, dweight, shape, context);
   }
   with_onednn("conv2d_backward_weight", shape.to_string(), [&] {
     const auto p = backward_weight_primitive<T>(shape);

@@ -15,6 +15,7 @@
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/context.h>
 #include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/cpu/threads.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 

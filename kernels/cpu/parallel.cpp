@@ -2,10 +2,25 @@
 #include <omp.h>
 #endif
 
+#include <algorithm>
+
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/cpu/threads.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
+
+void parallel_for(std::int64_t n, std::int64_t grain,
+                  const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
+  const std::int64_t ranges = (n + grain - 1) / grain;
+  if (ranges <= 1) {
+    if (n > 0) body(0, n);
+    return;
+  }
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < ranges; ++i)
+    body(i * grain, std::min(n, (i + 1) * grain));
+}
 
 void set_threads(int count) {
   check(count >= 1, "threads: ", count, " must be at least 1");

@@ -1,0 +1,56 @@
+// whisker_bench: one line per case with time, rate and share of what this machine can do.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include <whisker/kernels/cpu/implementations.h>
+#include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/cpu/threads.h>
+
+#include "bench.h"
+
+int main(int argc, char** argv) {
+  using namespace whisker_bench;
+  CLI::App app("Times whisker's CPU kernels on the layers of the article's DCGAN.");
+  int batch = 8, size = 128, divide = 1, threads = 0;
+  bool bfloat16 = false;
+  std::string filter, json_path;
+  app.add_option("--batch", batch, "pictures per batch")->check(CLI::PositiveNumber);
+  app.add_option("--size", size, "picture side in pixels")->check(CLI::Range(16, 1024));
+  app.add_option("--divide-widths", divide, "divide the article's widths by this")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--filter", filter, "only cases whose name contains this");
+  app.add_option("--threads", threads, "threads, 0 for all cores")->check(CLI::NonNegativeNumber);
+  app.add_flag("--bf16", bfloat16, "bfloat16 activations");
+  app.add_option("--json", json_path, "also write the figures to this file");
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    if (threads > 0) whisker::kernels::cpu::set_threads(threads);
+    for (const char* name : {"OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"})
+      if (const char* value = std::getenv(name)) std::printf("note: %s=%s is set\n", name, value);
+    const Peak peak = measure_peak();
+    std::printf("%d threads, %s; peaks: %.0f GFLOP/s (matrix product 2048^3), %.0f GB/s (copy)\n",
+                whisker::kernels::cpu::threads(), whisker::kernels::cpu::instruction_set().c_str(),
+                peak.gflops, peak.gbytes_per_second);
+    const auto results = bench_convolutions(batch, size, divide, filter, bfloat16, peak);
+    double ms = 0.0, flops = 0.0;
+    for (const Measurement& m : results) {
+      ms += m.milliseconds;
+      flops += m.flops;
+    }
+    print_line({.name = "sum", .milliseconds = ms, .flops = flops}, peak);
+    if (!json_path.empty()) {
+      std::ofstream file(json_path);
+      file << to_json(results, peak) << "\n";
+      if (!file.flush()) {
+        std::fprintf(stderr, "bench: cannot write %s\n", json_path.c_str());
+        return 4;
+      }
+    }
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "bench: %s\n", e.what());
+    return 1;
+  }
+}
