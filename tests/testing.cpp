@@ -62,8 +62,8 @@ Tolerance product_tolerance(Dtype dtype) {
   return {1e-4, 1.3e-6};
 }
 
-std::string mismatch(const Tensor& actual, const Array& expected,
-                     const std::vector<double>& allowed) {
+std::string mismatch_beyond(const Tensor& actual, const Array& expected,
+                            const std::vector<double>& allowed) {
   if (actual.shape() != expected.shape)
     return str("shape ", actual.shape(), " instead of ", expected.shape);
   const Array values = to_array(actual);
@@ -93,7 +93,7 @@ std::string mismatch(const Tensor& actual, const Array& expected, Tolerance tole
   std::vector<double> allowed;
   for (const double value : expected.values)
     allowed.push_back(tolerance.absolute + tolerance.relative * std::abs(value));
-  return mismatch(actual, expected, allowed);
+  return mismatch_beyond(actual, expected, allowed);
 }
 
 namespace {
@@ -150,16 +150,18 @@ void check_multilinear_op(const Function& op, const Tensors& inputs, const Refer
       reference(magnitudes, reference::map(dy, [](double x) { return std::abs(x); }));
   const auto terms = reference(ones, Array(dy.shape, 1.0));
   REQUIRE(expected.size() == run.results.size());
+  bool is_bfloat16 = false;
+  for (const Tensor& result : run.results)
+    is_bfloat16 = is_bfloat16 || result.dtype() == Dtype::bfloat16;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const bool is_double = run.results[i].dtype() == Dtype::float64;
-    const bool is_bfloat16 = run.results[0].dtype() == Dtype::bfloat16;
     const double epsilon = is_double ? 0x1p-52 : 0x1p-23;
     std::vector<double> allowed;
     for (std::size_t j = 0; j < expected[i].values.size(); ++j)
       allowed.push_back(4.0 * epsilon * std::sqrt(terms[i].values[j]) * magnitude[i].values[j] +
                         (is_bfloat16 ? 0x1p-8 * std::abs(expected[i].values[j]) : 0.0));
     INFO(result_name(i));
-    CHECK(mismatch(run.results[i], expected[i], allowed) == "");
+    CHECK(mismatch_beyond(run.results[i], expected[i], allowed) == "");
   }
 }
 

@@ -45,8 +45,8 @@ Tolerance product_tolerance(Dtype dtype);
 /// Empty if all elements are close, else the worst one, both values and the error allowed there.
 std::string mismatch(const Tensor& actual, const Array& expected, Tolerance tolerance);
 /// The same with an allowed error for each element.
-std::string mismatch(const Tensor& actual, const Array& expected,
-                     const std::vector<double>& allowed);
+std::string mismatch_beyond(const Tensor& actual, const Array& expected,
+                            const std::vector<double>& allowed);
 
 /// The result and the gradient of every input, given the inputs and the gradient of the result.
 using Reference =

@@ -12,11 +12,11 @@ namespace whisker::reference {
 inline std::int64_t broadcast_index(std::int64_t i, const Shape& to, const Shape& from) {
   std::int64_t index = 0, stride = 1;
   for (int axis = 1; axis <= to.rank(); ++axis) {
-    const std::int64_t position = i % to[-axis];
-    i /= to[-axis];
+    const std::int64_t size = to.end()[-axis], position = i % size;
+    i /= size;
     if (axis > from.rank()) continue;
-    if (from[-axis] != 1) index += position * stride;
-    stride *= from[-axis];
+    if (from.end()[-axis] != 1) index += position * stride;
+    stride *= from.end()[-axis];
   }
   return index;
 }
@@ -31,6 +31,7 @@ inline Shape broadcast_shape(const Shape& a, const Shape& b) {
 }
 
 inline Array broadcast_to(const Array& x, const Shape& shape) {
+  if (x.shape == shape) return x;
   Array y(shape);
   for (std::int64_t i = 0; i < shape.numel(); ++i)
     y[i] = x[broadcast_index(i, shape, x.shape)];

@@ -76,9 +76,10 @@ inline Array add_bias(Array images, const Array& bias) {
 
 /// The gradient of a bias: the sum of dy over all but the last axis.
 inline Array bias_gradient(const Array& dy) {
-  Array dbias({dy.shape[-1]});
+  const std::int64_t channels = dy.shape[-1];
+  Array dbias({channels});
   for (std::int64_t i = 0; i < dy.shape.numel(); ++i)
-    dbias[i % dbias.shape.numel()] += dy[i];
+    dbias[i % channels] += dy[i];
   return dbias;
 }
 

@@ -6,19 +6,21 @@
 namespace whisker::reference {
 
 inline Array transpose(const Array& a) {
-  Array t({a.shape[1], a.shape[0]});
-  for (std::int64_t i = 0; i < a.shape[0]; ++i)
-    for (std::int64_t j = 0; j < a.shape[1]; ++j)
-      t[j * a.shape[0] + i] = a[i * a.shape[1] + j];
+  const std::int64_t rows = a.shape[0], columns = a.shape[1];
+  Array t({columns, rows});
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j)
+      t[j * rows + i] = a[i * columns + j];
   return t;
 }
 
 inline Array matmul(const Array& a, const Array& b) {
-  Array c({a.shape[0], b.shape[1]});
-  for (std::int64_t i = 0; i < a.shape[0]; ++i)
-    for (std::int64_t j = 0; j < b.shape[1]; ++j)
-      for (std::int64_t k = 0; k < a.shape[1]; ++k)
-        c[i * b.shape[1] + j] += a[i * a.shape[1] + k] * b[k * b.shape[1] + j];
+  const std::int64_t rows = a.shape[0], inner = a.shape[1], columns = b.shape[1];
+  Array c({rows, columns});
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j)
+      for (std::int64_t k = 0; k < inner; ++k)
+        c[i * columns + j] += a[i * inner + k] * b[k * columns + j];
   return c;
 }
 
