@@ -58,6 +58,12 @@ class WantedScope {
   const std::unordered_set<const Node*>* previous_;
 };
 
+bool wants_any(const Node& node) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.wants(i)) return true;
+  return false;
+}
+
 /// Walks the graph from root; `collected` maps the nodes asked for to their gradients, and without
 /// it the gradients go to the leaves.
 void walk(const Tensor& root, BackwardOptions options,
@@ -89,14 +95,15 @@ void walk(const Tensor& root, BackwardOptions options,
     const Tensor dy = std::move(found->second);
     pending.erase(found);
     if (collected && collected->contains(node.get())) (*collected)[node.get()] = dy;
-    check(!node->released, node->op,
-          ": backward ran through this graph already; pass "
-          "retain_graph to the first call to run it again");
-    if (!node->backward) {
+    if (node->inputs.empty()) {
       if (!collected) accumulate(node->grad, dy, *node);
       continue;
     }
-    if (collected && !wanted.contains(node.get())) continue;
+    // What lies behind the inputs asked for is neither run nor released.
+    if (!wants_any(*node)) continue;
+    check(!node->released, node->op,
+          ": backward ran through this graph already; pass "
+          "retain_graph to the first call to run it again");
     const std::vector<Tensor> gradients = node->backward(dy, node);
     for (std::size_t i = 0; i < node->inputs.size(); ++i)
       if (node->wants(i) && gradients.at(i).defined())

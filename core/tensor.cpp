@@ -13,6 +13,9 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
 }
 
 Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
+  // Beyond this the number of bytes would overflow; no machine has as many.
+  check<OutOfMemory>(shape.numel() <= std::int64_t{1} << 58, "tensor: ", shape, " of ", dtype,
+                     " is more than any memory");
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
   return Tensor(
       Impl{.storage = std::make_shared<Storage>(bytes, device), .shape = shape, .dtype = dtype});
@@ -135,7 +138,7 @@ bool Tensor::requires_grad() const {
 
 Tensor& Tensor::set_requires_grad(bool required) {
   const Impl& impl = get();
-  check(!impl.node || !impl.node->backward, "set_requires_grad: this is the result of ",
+  check(!impl.node || impl.node->inputs.empty(), "set_requires_grad: this is the result of ",
         impl.node ? impl.node->op : "an op", "; only a leaf can be switched");
   check(!required || is_floating_point(dtype()), "set_requires_grad: ", dtype(),
         " has no gradient");

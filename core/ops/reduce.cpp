@@ -92,6 +92,8 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
+  check<ShapeError>(broadcast_shapes(shape, x.shape(), "sum_to") == x.shape(), "sum_to: ", shape,
+                    " does not broadcast to ", x.shape());
   std::vector<int> axes;
   const int added = x.rank() - shape.rank();
   for (int axis = 0; axis < x.rank(); ++axis)
