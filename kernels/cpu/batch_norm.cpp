@@ -1,6 +1,9 @@
 // Batch normalisation on rows of channels. Rows are cut into chunks that fit the first-level
 // cache; a chunk gives its mean and its sum of squared distances from that mean, and chunks are
 // combined in order by Chan's formula. Memory is read once for the statistics.
+//
+// Rows of few channels are folded: k rows of C channels are seen as one row of k * C, with the
+// per-channel coefficients repeated, so that the inner loops are long enough for wide vectors.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -11,30 +14,65 @@
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
 
-std::int64_t rows_per_chunk(std::int64_t channels, std::size_t element) {
-  constexpr std::int64_t kChunkBytes = 32 << 10;
-  return std::max<std::int64_t>(
-      kChunkBytes / std::max<std::int64_t>(channels * static_cast<std::int64_t>(element), 1), 4);
-}
+/// The shape that the loops run on.
+struct Folded {
+  std::int64_t copies = 1, rows, channels, rows_per_chunk, chunks;
 
-/// scale[c] = gamma[c] / sqrt(variance[c] + epsilon). All loops take x - mean[c] first: folded into
-/// scale * x + shift, a mean far larger than the standard deviation would cost its digits.
-template <class T>
-std::vector<compute_type<T>> scales(const compute_type<T>* gamma, const compute_type<T>* variance,
-                                    const BatchNormShape& s) {
-  std::vector<compute_type<T>> scale(static_cast<std::size_t>(s.channels));
-  for (std::size_t c = 0; c < scale.size(); ++c)
-    scale[c] = static_cast<compute_type<T>>(gamma[c] / std::sqrt(variance[c] + s.epsilon));
-  return scale;
-}
+  Folded(const BatchNormShape& s, std::size_t element) {
+    constexpr std::int64_t kWide = 64, kChunkBytes = 32 << 10;
+    while (s.channels > 0 && s.channels * copies * 2 <= kWide && s.rows % (copies * 2) == 0 &&
+           s.rows > 0)
+      copies *= 2;
+    rows = s.rows / copies;
+    channels = s.channels * copies;
+    const auto row_bytes = channels * static_cast<std::int64_t>(element);
+    rows_per_chunk = std::max<std::int64_t>(kChunkBytes / std::max<std::int64_t>(row_bytes, 1), 4);
+    chunks = (rows + rows_per_chunk - 1) / rows_per_chunk;
+  }
+
+  /// Calls body(first element, chunk, rows of it) for every chunk, in parallel.
+  template <class Body>
+  void for_each_chunk(const Body& body) const {
+    parallel_for(rows, rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
+      body(begin * channels, begin / rows_per_chunk, end - begin);
+    });
+  }
+
+  template <class F>
+  std::vector<F> repeat(const std::vector<F>& values) const {
+    std::vector<F> result;
+    for (std::int64_t i = 0; i < copies; ++i)
+      result.insert(result.end(), values.begin(), values.end());
+    return result;
+  }
+};
+
+/// Per-channel coefficients, repeated for folded rows; scale = gamma / sqrt(variance + epsilon).
+/// All loops take x - mean first: folded into scale * x + shift, a mean far larger than the
+/// standard deviation would cost its digits.
+template <class F>
+struct Coefficients {
+  std::vector<F> mean, scale, beta;
+
+  Coefficients(const F* gamma, const F* beta_in, const F* mean_in, const F* variance,
+               const BatchNormShape& s, const Folded& folded) {
+    std::vector<F> once(static_cast<std::size_t>(s.channels));
+    for (std::size_t c = 0; c < once.size(); ++c)
+      once[c] = static_cast<F>(gamma[c] / std::sqrt(variance[c] + s.epsilon));
+    scale = folded.repeat(once);
+    mean = folded.repeat(std::vector<F>(mean_in, mean_in + s.channels));
+    beta = folded.repeat(std::vector<F>(beta_in, beta_in + s.channels));
+  }
+};
 
 // The loops below are plain functions on ranges, so that each can be compiled for several
 // instruction sets: the templates are inlined into the clones at the end of this section.
 
 template <class T>
-[[gnu::always_inline]] inline void chunk_statistics(const T* x, compute_type<T>* mean,
-                                                    compute_type<T>* squares, std::int64_t rows,
-                                                    std::int64_t channels) {
+[[gnu::always_inline]] inline void chunk_statistics(const T* __restrict x,
+                                                    compute_type<T>* __restrict mean,
+                                                    compute_type<T>* __restrict squares,
+                                                    std::int64_t rows, std::int64_t channels) {
   using F = compute_type<T>;
   for (std::int64_t c = 0; c < channels; ++c)
     mean[c] = squares[c] = F(0);
@@ -52,9 +90,11 @@ template <class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline void normalise(const T* x, const compute_type<T>* mean,
-                                             const compute_type<T>* scale,
-                                             const compute_type<T>* beta, T* y, std::int64_t rows,
+[[gnu::always_inline]] inline void normalise(const T* __restrict x,
+                                             const compute_type<T>* __restrict mean,
+                                             const compute_type<T>* __restrict scale,
+                                             const compute_type<T>* __restrict beta,
+                                             T* __restrict y, std::int64_t rows,
                                              std::int64_t channels, compute_type<T> slope) {
   using F = compute_type<T>;
   for (std::int64_t r = 0; r < rows; ++r)
@@ -67,8 +107,9 @@ template <class T>
 /// dbeta[c] += dz and dgamma[c] += dz * (x - mean), the latter still to be scaled.
 template <class T>
 [[gnu::always_inline]] inline void backward_sums(
-    const T* x, const T* dy, const compute_type<T>* mean, const compute_type<T>* scale,
-    const compute_type<T>* beta, compute_type<T>* dgamma, compute_type<T>* dbeta, std::int64_t rows,
+    const T* __restrict x, const T* __restrict dy, const compute_type<T>* __restrict mean,
+    const compute_type<T>* __restrict scale, const compute_type<T>* __restrict beta,
+    compute_type<T>* __restrict dgamma, compute_type<T>* __restrict dbeta, std::int64_t rows,
     std::int64_t channels, compute_type<T> slope) {
   using F = compute_type<T>;
   for (std::int64_t c = 0; c < channels; ++c)
@@ -86,9 +127,10 @@ template <class T>
 /// dx = scale * (dz - mean_dz - factor * (x - mean)).
 template <class T>
 [[gnu::always_inline]] inline void backward_rows(
-    const T* x, const T* dy, const compute_type<T>* mean, const compute_type<T>* scale,
-    const compute_type<T>* beta, const compute_type<T>* factor, const compute_type<T>* mean_dz,
-    T* dx, std::int64_t rows, std::int64_t channels, compute_type<T> slope) {
+    const T* __restrict x, const T* __restrict dy, const compute_type<T>* __restrict mean,
+    const compute_type<T>* __restrict scale, const compute_type<T>* __restrict beta,
+    const compute_type<T>* __restrict factor, const compute_type<T>* __restrict mean_dz,
+    T* __restrict dx, std::int64_t rows, std::int64_t channels, compute_type<T> slope) {
   using F = compute_type<T>;
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -137,26 +179,28 @@ template <class T>
 void batch_norm_statistics(const T* x, compute_type<T>* mean, compute_type<T>* variance,
                            const BatchNormShape& s, Context& context) {
   using F = compute_type<T>;
-  const std::int64_t per_chunk = rows_per_chunk(s.channels, sizeof(T));
-  const std::int64_t chunks = (s.rows + per_chunk - 1) / per_chunk;
+  const Folded f(s, sizeof(T));
   const Buffer scratch =
-      context.allocate(static_cast<std::size_t>(2 * chunks * s.channels) * sizeof(F));
+      context.allocate(static_cast<std::size_t>(2 * f.chunks * f.channels) * sizeof(F));
   F* means = reinterpret_cast<F*>(scratch.get());
-  F* squares = means + chunks * s.channels;
-  parallel_for(s.rows, per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t chunk = begin / per_chunk;
-    Loops<T>::statistics(x + begin * s.channels, means + chunk * s.channels,
-                         squares + chunk * s.channels, end - begin, s.channels);
+  F* squares = means + f.chunks * f.channels;
+  f.for_each_chunk([&](std::int64_t first, std::int64_t chunk, std::int64_t rows) {
+    Loops<T>::statistics(x + first, means + chunk * f.channels, squares + chunk * f.channels, rows,
+                         f.channels);
   });
   parallel_for(s.channels, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
       double count = 0.0, average = 0.0, total = 0.0;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
-        const auto rows = static_cast<double>(std::min(per_chunk, s.rows - chunk * per_chunk));
-        const double delta = means[chunk * s.channels + c] - average;
-        total += squares[chunk * s.channels + c] + delta * delta * count * rows / (count + rows);
-        count += rows;
-        average += delta * rows / count;
+      for (std::int64_t chunk = 0; chunk < f.chunks; ++chunk) {
+        const auto rows =
+            static_cast<double>(std::min(f.rows_per_chunk, f.rows - chunk * f.rows_per_chunk));
+        for (std::int64_t i = chunk * f.channels + c; i < (chunk + 1) * f.channels;
+             i += s.channels) {
+          const double delta = means[i] - average;
+          total += squares[i] + delta * delta * count * rows / (count + rows);
+          count += rows;
+          average += delta * rows / count;
+        }
       }
       mean[c] = static_cast<F>(average);
       variance[c] = static_cast<F>(count > 0.0 ? total / count : 0.0);
@@ -168,12 +212,12 @@ template <class T>
 void batch_norm_forward(const T* x, const compute_type<T>* gamma, const compute_type<T>* beta,
                         const compute_type<T>* mean, const compute_type<T>* variance, T* y,
                         const BatchNormShape& s) {
-  const auto scale = scales<T>(gamma, variance, s);
-  parallel_for(
-      s.rows, rows_per_chunk(s.channels, sizeof(T)), [&](std::int64_t begin, std::int64_t end) {
-        Loops<T>::forward(x + begin * s.channels, mean, scale.data(), beta, y + begin * s.channels,
-                          end - begin, s.channels, static_cast<compute_type<T>>(s.slope));
-      });
+  const Folded f(s, sizeof(T));
+  const Coefficients<compute_type<T>> k(gamma, beta, mean, variance, s, f);
+  f.for_each_chunk([&](std::int64_t first, std::int64_t, std::int64_t rows) {
+    Loops<T>::forward(x + first, k.mean.data(), k.scale.data(), k.beta.data(), y + first, rows,
+                      f.channels, static_cast<compute_type<T>>(s.slope));
+  });
 }
 
 template <class T>
@@ -182,27 +226,25 @@ void batch_norm_backward(const T* x, const compute_type<T>* gamma, const compute
                          T* dx, compute_type<T>* dgamma, compute_type<T>* dbeta,
                          const BatchNormShape& s, Context& context) {
   using F = compute_type<T>;
-  const auto scale = scales<T>(gamma, variance, s);
+  const Folded f(s, sizeof(T));
+  const Coefficients<F> k(gamma, beta, mean, variance, s, f);
   const auto slope = static_cast<F>(s.slope);
-  const std::int64_t per_chunk = rows_per_chunk(s.channels, sizeof(T));
-  const std::int64_t chunks = (s.rows + per_chunk - 1) / per_chunk;
   const Buffer scratch =
-      context.allocate(static_cast<std::size_t>(2 * chunks * s.channels) * sizeof(F));
+      context.allocate(static_cast<std::size_t>(2 * f.chunks * f.channels) * sizeof(F));
   F* dgammas = reinterpret_cast<F*>(scratch.get());
-  F* dbetas = dgammas + chunks * s.channels;
-  parallel_for(s.rows, per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t chunk = begin / per_chunk;
-    Loops<T>::sums(x + begin * s.channels, dy + begin * s.channels, mean, scale.data(), beta,
-                   dgammas + chunk * s.channels, dbetas + chunk * s.channels, end - begin,
-                   s.channels, slope);
+  F* dbetas = dgammas + f.chunks * f.channels;
+  f.for_each_chunk([&](std::int64_t first, std::int64_t chunk, std::int64_t rows) {
+    Loops<T>::sums(x + first, dy + first, k.mean.data(), k.scale.data(), k.beta.data(),
+                   dgammas + chunk * f.channels, dbetas + chunk * f.channels, rows, f.channels,
+                   slope);
   });
   std::vector<F> factor(static_cast<std::size_t>(s.channels)), mean_dz(factor.size());
   const auto rows = static_cast<double>(std::max<std::int64_t>(s.rows, 1));
   for (std::int64_t c = 0; c < s.channels; ++c) {
     double sum_dz = 0.0, sum_dz_x = 0.0;
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
-      sum_dz += dbetas[chunk * s.channels + c];
-      sum_dz_x += dgammas[chunk * s.channels + c];
+    for (std::int64_t i = c; i < f.chunks * f.channels; i += s.channels) {
+      sum_dz += dbetas[i];
+      sum_dz_x += dgammas[i];
     }
     const auto i = static_cast<std::size_t>(c);
     const double inverse_std = 1.0 / std::sqrt(variance[c] + s.epsilon);
@@ -211,10 +253,11 @@ void batch_norm_backward(const T* x, const compute_type<T>* gamma, const compute
     factor[i] = static_cast<F>(inverse_std * inverse_std * sum_dz_x / rows);
     mean_dz[i] = static_cast<F>(sum_dz / rows);
   }
-  parallel_for(s.rows, per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    Loops<T>::backward(x + begin * s.channels, dy + begin * s.channels, mean, scale.data(), beta,
-                       factor.data(), mean_dz.data(), dx + begin * s.channels, end - begin,
-                       s.channels, slope);
+  factor = f.repeat(factor);
+  mean_dz = f.repeat(mean_dz);
+  f.for_each_chunk([&](std::int64_t first, std::int64_t, std::int64_t chunk_rows) {
+    Loops<T>::backward(x + first, dy + first, k.mean.data(), k.scale.data(), k.beta.data(),
+                       factor.data(), mean_dz.data(), dx + first, chunk_rows, f.channels, slope);
   });
 }
 
