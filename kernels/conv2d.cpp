@@ -39,6 +39,11 @@ void Conv2dShape::validate() const {
   check<ShapeError>(
       padding.top >= 0 && padding.bottom >= 0 && padding.left >= 0 && padding.right >= 0,
       "conv2d: negative padding");
+  check<ShapeError>(padding.top < kernel_h && padding.bottom < kernel_h &&
+                        padding.left < kernel_w && padding.right < kernel_w,
+                    "conv2d: padding must be smaller than the kernel, or pixels see nothing but "
+                    "zeros: ",
+                    to_string());
   check<ShapeError>(in_h + padding.top + padding.bottom >= kernel_h &&
                         in_w + padding.left + padding.right >= kernel_w,
                     "conv2d: kernel ", kernel_h, "x", kernel_w, " does not fit into the padded ",

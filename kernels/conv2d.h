@@ -44,7 +44,7 @@ struct Conv2dShape {
   /// Floating-point operations of any one of the three kernels, taps in the padding included.
   double flops() const;
   /// Throws ShapeError where a size is negative, a stride, kernel or channel count is not positive,
-  /// or the kernel does not fit into the padded image.
+  /// or the kernel does not fit into the padded image or is not larger than the padding.
   void validate() const;
   std::string to_string() const;  // "x [8,32,32,64] * w [128,5,5,64] / 2x2 pad 1,2,1,2"
   friend bool operator==(const Conv2dShape&, const Conv2dShape&) = default;

@@ -4,6 +4,7 @@
 // same kernel rows, so each such phase is an ordinary stride-1 convolution of dy with a flipped
 // part of the kernel. Nothing is multiplied by the zeros that a strided adjoint would insert, and
 // the forward kernels it runs on are oneDNN's fastest.
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstring>
@@ -91,14 +92,15 @@ auto backward_weight_primitive(const Conv2dShape& shape) {
   });
 }
 
-/// Names a packed layout: what the weight was turned into, for which primitive.
-std::uint64_t layout_key(const memory::desc& desc, int phase) {
-  std::uint64_t hash = 0xCBF29CE484222325u + static_cast<std::uint64_t>(phase);
+/// Names a packed layout: the part of the weight that was packed, and the layout it was given.
+std::uint64_t layout_key(const memory::desc& desc, const std::array<int, 4>& part) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
   const auto mix = [&hash](const void* data, std::size_t bytes) {
     const auto* p = static_cast<const unsigned char*>(data);
     for (std::size_t i = 0; i < bytes; ++i)
       hash = (hash ^ p[i]) * 0x100000001B3u;
   };
+  mix(part.data(), sizeof(part));
 #if DNNL_VERSION_MAJOR >= 3
   const std::vector<std::uint8_t> blob = desc.get_blob();
   mix(blob.data(), blob.size());
@@ -128,7 +130,8 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
 /// One axis of a phase: the pixels first, first + stride, ... of dx are a stride-1 convolution of
 /// dy with `taps` kernel rows, those at kernel_first, kernel_first + stride, ... in reverse.
 struct PhaseAxis {
-  std::int64_t first = 0, count = 0;
+  std::int64_t first = 0, count = 0;  // of all pixels
+  std::int64_t computed = 0;          // of those that see dy: the last ones may see padding alone
   int kernel_first = 0, taps = 0;
   std::int64_t pad_before = 0, pad_after = 0;  // negative where dy has rows that go unused
 
@@ -138,7 +141,10 @@ struct PhaseAxis {
     count = in > first ? (in - first + stride - 1) / stride : 0;
     taps = kernel > phase ? (kernel - phase + stride - 1) / stride : 0;
     pad_before = taps - 1 - (first + padding - phase) / stride;
-    pad_after = count - out - pad_before + taps - 1;
+    // oneDNN's kernels do not expect padding as wide as the kernel.
+    const std::int64_t trailing = std::max<std::int64_t>(count - out - pad_before, 0);
+    computed = std::max<std::int64_t>(count - trailing, 0);
+    pad_after = computed - out - pad_before + taps - 1;
   }
 };
 
@@ -150,6 +156,7 @@ struct Phase {
         w(phase % s.stride_w, s.in_w, s.out_w(), s.kernel_w, s.stride_w, s.padding.left) {}
 
   bool empty() const { return h.count == 0 || w.count == 0; }
+  bool sees_all() const { return h.computed == h.count && w.computed == w.count; }
   /// Rows or columns of dy that no pixel of this phase reads have to be cut off first.
   std::array<std::int64_t, 4> crop() const {
     return {std::max<std::int64_t>(-h.pad_before, 0), std::max<std::int64_t>(-h.pad_after, 0),
@@ -171,24 +178,43 @@ struct Phase {
   }
 };
 
-/// The flipped part of the kernel that one phase uses, as [r, s, O, C].
-Buffer gather_taps(const float* weight, const Conv2dShape& s, const Phase& phase,
+/// Pictures have 3 channels, but a vector holds 16. So a stride-1 convolution to few channels takes
+/// `group` neighbouring columns as channels of one wider pixel: y [.., W, C] is [.., W / group,
+/// group * C] in memory, and the kernel grows by the group - 1 columns that its columns differ in.
+int column_group(const Conv2dShape& shape, const Conv2dShape& part) {
+  constexpr int kGroup = 4;
+  const bool serves = shape.stride_h == 1 && shape.stride_w == 1 && part.out_channels <= kGroup &&
+                      part.out_w() % kGroup == 0;
+  return serves ? kGroup : 1;
+}
+
+Conv2dShape grouped(Conv2dShape part, int group) {
+  part.out_channels *= group;
+  part.kernel_w += group - 1;
+  part.stride_w = group;
+  return part;
+}
+
+/// The flipped part of the kernel that one phase uses, as [r, s, O, group * C].
+Buffer gather_taps(const float* weight, const Conv2dShape& s, const Phase& phase, int group,
                    Context& context) {
-  const std::int64_t taps = std::int64_t{phase.h.taps} * phase.w.taps;
-  const std::int64_t channels = s.in_channels;
-  const Buffer buffer =
-      context.allocate(static_cast<std::size_t>(taps * s.out_channels * channels) * sizeof(float));
+  const std::int64_t columns = phase.w.taps + group - 1, channels = s.in_channels;
+  const std::int64_t size = phase.h.taps * columns * s.out_channels * group * channels;
+  const Buffer buffer = context.allocate(static_cast<std::size_t>(size) * sizeof(float));
   auto* gathered = reinterpret_cast<float*>(buffer.get());
+  if (group > 1) std::fill_n(gathered, size, 0.0f);
   parallel_for(s.out_channels, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o)
       for (int i = 0; i < phase.h.taps; ++i)
         for (int j = 0; j < phase.w.taps; ++j) {
           const int r = phase.h.kernel_first + (phase.h.taps - 1 - i) * s.stride_h;
           const int q = phase.w.kernel_first + (phase.w.taps - 1 - j) * s.stride_w;
-          std::memcpy(
-              gathered + ((std::int64_t{i} * phase.w.taps + j) * s.out_channels + o) * channels,
-              weight + ((o * s.kernel_h + r) * s.kernel_w + q) * channels,
-              static_cast<std::size_t>(channels) * sizeof(float));
+          const float* tap = weight + ((o * s.kernel_h + r) * s.kernel_w + q) * channels;
+          for (int g = 0; g < group; ++g) {
+            const std::int64_t pixel = (i * columns + j + g) * s.out_channels + o;
+            std::memcpy(gathered + (pixel * group + g) * channels, tap,
+                        static_cast<std::size_t>(channels) * sizeof(float));
+          }
         }
   });
   return buffer;
@@ -211,22 +237,25 @@ Buffer crop_rows(const T* dy, const Conv2dShape& s, const Phase& phase, Context&
   return buffer;
 }
 
-/// Puts a phase's pixels [N, h.count, w.count, C] in their places of dx; without pixels, the bias.
+/// Puts a phase's computed pixels [N, h.computed, w.computed, C] in their places of dx; without
+/// them, the bias in all places of the phase.
 template <class T>
 void scatter(const T* pixels, const float* bias, T* dx, const Conv2dShape& s, const Phase& phase) {
+  const std::int64_t rows = pixels ? phase.h.computed : phase.h.count;
+  const std::int64_t columns = pixels ? phase.w.computed : phase.w.count;
   const std::int64_t channels = s.in_channels;
   const auto bytes = static_cast<std::size_t>(channels) * sizeof(T);
   std::vector<T> constant(static_cast<std::size_t>(channels));
   if (!pixels && bias)
     for (std::int64_t c = 0; c < channels; ++c)
       constant[static_cast<std::size_t>(c)] = T(bias[c]);
-  parallel_for(s.batch * phase.h.count, 4, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.batch * rows, 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t n = row / phase.h.count;
-      const std::int64_t h = phase.h.first + row % phase.h.count * s.stride_h;
+      const std::int64_t n = row / rows;
+      const std::int64_t h = phase.h.first + row % rows * s.stride_h;
       T* to = dx + ((n * s.in_h + h) * s.in_w + phase.w.first) * channels;
-      const T* from = pixels ? pixels + row * phase.w.count * channels : constant.data();
-      for (std::int64_t w = 0; w < phase.w.count; ++w, to += s.stride_w * channels) {
+      const T* from = pixels ? pixels + row * columns * channels : constant.data();
+      for (std::int64_t w = 0; w < columns; ++w, to += s.stride_w * channels) {
         std::memcpy(to, from, bytes);
         if (pixels) from += channels;
       }
@@ -234,35 +263,61 @@ void scatter(const T* pixels, const float* bias, T* dx, const Conv2dShape& s, co
   });
 }
 
+/// The pixels of x that a 1x1 kernel meets, [N, P, Q, C].
+template <class T>
+Buffer subsample(const T* x, const Conv2dShape& s, Context& context) {
+  const auto pixel = static_cast<std::size_t>(s.in_channels) * sizeof(T);
+  const std::int64_t rows = s.batch * s.out_h();
+  const Buffer buffer = context.allocate(static_cast<std::size_t>(rows * s.out_w()) * pixel);
+  auto* to = reinterpret_cast<T*>(buffer.get());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t n = row / s.out_h(), h = row % s.out_h() * s.stride_h;
+    const T* from = x + (n * s.in_h + h) * s.in_w * s.in_channels;
+    for (std::int64_t q = 0; q < s.out_w(); ++q, to += s.in_channels)
+      std::memcpy(to, from + q * s.stride_w * s.in_channels, pixel);
+  }
+  return buffer;
+}
+
 template <class T>
 void run_phase(const T* dy, const Weight<float>& weight, const float* bias, T* dx,
                const Conv2dShape& shape, int index, Context& context) {
   const Phase phase(shape, index);
   if (phase.empty()) return;
-  const Conv2dShape part = phase.convolution(shape);
-  if (part.kernel_h == 0 || part.kernel_w == 0 || part.in_h <= 0 || part.in_w <= 0)
-    return scatter<T>(nullptr, bias, dx, shape, phase);
+  const Conv2dShape whole = phase.convolution(shape);
+  const bool sees_none = whole.kernel_h == 0 || whole.kernel_w == 0 || whole.in_h <= 0 ||
+                         whole.in_w <= 0 || phase.h.computed == 0 || phase.w.computed == 0;
+  if (sees_none || !phase.sees_all()) scatter<T>(nullptr, bias, dx, shape, phase);
+  if (sees_none) return;
 
+  const int group = column_group(shape, whole);
+  const Conv2dShape part = grouped(whole, group);
+  std::vector<float> repeated_bias;
+  for (int g = 0; g < group && bias; ++g)
+    repeated_bias.insert(repeated_bias.end(), bias, bias + shape.in_channels);
+  const float* part_bias = bias ? repeated_bias.data() : nullptr;
   const auto p = forward_primitive<T>(part, bias != nullptr);
   const memory::desc packed_desc = p->desc.weights_desc();
-  const Buffer taps = packed(weight, layout_key(packed_desc, 1 + index), [&] {
-    const Buffer gathered = gather_taps(weight.data, shape, phase, context);
-    // Tag cdba: of the logical [C, O, r, s], C runs fastest and r slowest.
-    const memory::desc plain({part.out_channels, part.in_channels, part.kernel_h, part.kernel_w},
-                             memory::data_type::f32, Tag::cdba);
-    Buffer copy = context.allocate(bytes_of(packed_desc));
-    reorder(view(plain, gathered.get()), view(packed_desc, copy.get()), context);
-    return copy;
-  });
+  const Buffer taps = packed(
+      weight, layout_key(packed_desc, {1 + index, shape.stride_h, shape.stride_w, group}), [&] {
+        const Buffer gathered = gather_taps(weight.data, shape, phase, group, context);
+        // Tag cdba: of the logical [C, O, r, s], C runs fastest and r slowest.
+        const memory::desc plain(
+            {part.out_channels, part.in_channels, part.kernel_h, part.kernel_w},
+            memory::data_type::f32, Tag::cdba);
+        Buffer copy = context.allocate(bytes_of(packed_desc));
+        reorder(view(plain, gathered.get()), view(packed_desc, copy.get()), context);
+        return copy;
+      });
 
   const bool cropped = phase.crop() != std::array<std::int64_t, 4>{};
   const Buffer crop = cropped ? crop_rows(dy, shape, phase, context) : nullptr;
   const T* source = cropped ? reinterpret_cast<const T*>(crop.get()) : dy;
-  if (shape.stride_h == 1 && shape.stride_w == 1)
-    return run_forward(part, source, taps.get(), bias, dx, context);
+  if (shape.stride_h == 1 && shape.stride_w == 1 && phase.sees_all())
+    return run_forward(part, source, taps.get(), part_bias, dx, context);
   const Buffer pixels = context.allocate(static_cast<std::size_t>(part.output_size()) * sizeof(T));
   auto* result = reinterpret_cast<T*>(pixels.get());
-  run_forward(part, source, taps.get(), bias, result, context);
+  run_forward(part, source, taps.get(), part_bias, result, context);
   scatter<T>(result, bias, dx, shape, phase);
 }
 
@@ -275,7 +330,7 @@ void conv2d_forward(const T* x, Weight<compute_type<T>> weight, const compute_ty
   with_onednn("conv2d", shape.to_string(), [&] {
     const auto p = forward_primitive<T>(shape, bias != nullptr);
     const memory::desc packed_desc = p->desc.weights_desc();
-    const Buffer copy = packed(weight, layout_key(packed_desc, 0), [&] {
+    const Buffer copy = packed(weight, layout_key(packed_desc, {}), [&] {
       const memory::desc plain(packed_desc.dims(), memory::data_type::f32, Tag::ohwi);
       Buffer buffer = context.allocate(bytes_of(packed_desc));
       reorder(view(plain, weight.data), view(packed_desc, buffer.get()), context);
@@ -302,6 +357,17 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
   if (shape.output_size() == 0) {
     std::fill_n(dweight, shape.weight_size(), 0.0f);
     return;
+  }
+  if (shape.kernel_h == 1 && shape.kernel_w == 1 && shape.stride_h * shape.stride_w > 1) {
+    // oneDNN 2.6 writes past its scratchpad in the weight gradient of a strided 1x1 kernel.
+    const Buffer pixels = subsample(x, shape, context);
+    const Conv2dShape dense{.batch = shape.batch,
+                            .in_h = shape.out_h(),
+                            .in_w = shape.out_w(),
+                            .in_channels = shape.in_channels,
+                            .out_channels = shape.out_channels};
+    return conv2d_backward_weight(reinterpret_cast<const T*>(pixels.get()), dy, dweight, dense,
+                                  context);
   }
   if constexpr (std::is_same_v<T, float>) {
     if (outer_product_serves(shape))
