@@ -309,14 +309,16 @@ TEST_CASE("a summary leaves the module as it was, also when the input does not f
   nn::Init init(1);
   auto frozen_norm = std::make_shared<nn::BatchNorm2d>(nn::BatchNorm2dOptions{.channels = 2});
   nn::Sequential net;
-  net.add("conv", nn::Conv2d({.in_channels = 2, .out_channels = 2}, init));
-  net.add("norm", frozen_norm);
+  auto conv =
+      std::make_shared<nn::Conv2d>(nn::ConvOptions{.in_channels = 2, .out_channels = 2}, init);
+  net.add("conv", conv).add("norm", frozen_norm);
   frozen_norm->eval();
   const nn::StateDict before = clones_of(net.state_dict());
   nn::summary(net, {1, 4, 4, 2});
   CHECK_THROWS_AS(nn::summary(net, {1, 4, 4, 3}), nn::LayerError);
   CHECK(same_state(net.state_dict(), before));
   CHECK(net.training());
+  CHECK(conv->training());
   CHECK_FALSE(frozen_norm->training());
 }
 
