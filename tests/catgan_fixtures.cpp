@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,7 +66,8 @@ std::string difference(const Tensors& a, const Tensors& b) {
   return {};
 }
 
-Process::Process(const std::vector<std::string>& arguments, const std::filesystem::path& folder)
+Process::Process(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                 const ProcessOptions& options)
     : error_file_(folder / str("stderr-", ::getpid(), ".txt")) {
   std::vector<std::string> words{CATGAN_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());
@@ -84,6 +86,11 @@ Process::Process(const std::vector<std::string>& arguments, const std::filesyste
     ::setenv("OMP_NUM_THREADS", "1", 1);
     ::unsetenv("XDG_CACHE_HOME");
     ::setenv("HOME", folder.c_str(), 1);
+    if (options.max_file_bytes > 0) {
+      const rlimit limit{options.max_file_bytes, options.max_file_bytes};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      ::signal(SIGXFSZ, SIG_IGN);
+    }
     if (::chdir(folder.c_str()) == 0) ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -131,8 +138,9 @@ Outcome Process::wait() {
   return {code, text_, read_text(error_file_)};
 }
 
-Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder) {
-  return Process(arguments, folder).wait();
+Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                   const ProcessOptions& options) {
+  return Process(arguments, folder, options).wait();
 }
 
 }  // namespace catgan_fixtures

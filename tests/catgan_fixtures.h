@@ -37,10 +37,15 @@ struct Outcome {
   std::string out, err;
 };
 
+struct ProcessOptions {
+  std::size_t max_file_bytes = 0;  // 0: no limit
+};
+
 /// The catgan program, begun; `folder` is its current folder. One thread, whatever the machine has.
 class Process {
  public:
-  Process(const std::vector<std::string>& arguments, const std::filesystem::path& folder);
+  Process(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+          const ProcessOptions& options = {});
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -62,6 +67,7 @@ class Process {
   std::string text_;
 };
 
-Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder);
+Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                   const ProcessOptions& options = {});
 
 }  // namespace catgan_fixtures

@@ -30,7 +30,8 @@ void ConfigFlags::add_settings_to(CLI::App& command) {
                    .add_option_function<std::string>(
                        setting.flag, [this, name](const std::string& text) { given[name] = text; },
                        setting.help)
-                   ->type_name("");
+                   ->type_name("")
+                   ->take_last();
     }
     option->group("Settings");
   }

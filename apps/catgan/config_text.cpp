@@ -42,12 +42,6 @@ bool parse_enum(const std::string& text, Enum& value) {
   return false;
 }
 
-std::string shortest(double value) {
-  char text[40];
-  const auto end = std::to_chars(text, text + sizeof text, value);
-  return std::string(text, end.ptr);
-}
-
 // ---- JSON --------------------------------------------------------------------------------------
 
 struct JsonWriter {
@@ -133,7 +127,7 @@ std::string text_of(bool value) {
   return value ? "true" : "false";
 }
 std::string text_of(double value) {
-  return shortest(value);
+  return Json(value).dump();  // the shortest text that reads back as the same number
 }
 std::string text_of(const std::vector<int>& value) {
   std::string text;

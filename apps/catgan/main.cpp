@@ -27,7 +27,7 @@ int fail(int code, const char* what) {
 
 int run(int argc, char** argv) {
   CLI::App app{"catgan learns to draw cats: a DCGAN on the whisker library", "catgan"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(kFooter);
   using namespace catgan;
   const Command commands[] = {train_command(app), resume_command(app), sample_command(app),
@@ -35,10 +35,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : 2;  // help is an "error", too
   }
   for (const Command& command : commands)
     if (command.parser->parsed()) return command.run();
+  std::cerr << app.help();
   return 2;
 }
 

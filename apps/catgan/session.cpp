@@ -2,6 +2,7 @@
 
 #include <whisker/kernels/cpu/threads.h>
 
+#include "memory_plan.h"
 #include "nets.h"
 #include "stop_request.h"
 
@@ -28,6 +29,7 @@ void set_up_machine(Config& config) {
                     "use --precision f32");
   if (config.threads == 0) config.threads = whisker::kernels::cpu::threads();
   whisker::kernels::cpu::set_threads(config.threads);
+  check_memory(config);
 }
 
 TrainingData load_data_with_bar(const Config& config, Console& console) {

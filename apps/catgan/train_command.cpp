@@ -53,7 +53,8 @@ Command train_command(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("train", "Train on drawn cats, or on a folder of pictures");
   auto options = std::make_shared<TrainOptions>();
   parser->add_option("--out", options->out, "run folder; default runs/NNNNN-PRESET-DATA")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->take_last();
   options->flags.add_all_to(*parser);
   parser->footer(kFooter);
   return {parser, [options] { return train(*options); }};

@@ -1,0 +1,289 @@
+// What the catgan program answers to good and bad commands: exit code and message.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <whisker/core/safetensors.h>
+
+#include "catch.h"
+#include "catgan_fixtures.h"
+#include "checkpoint.h"
+
+using namespace catgan_fixtures;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Case {
+  Words arguments;
+  int code;
+  std::string message;  // part of standard error
+};
+
+void check_cases(const std::vector<Case>& cases, const fs::path& folder) {
+  for (const Case& c : cases) {
+    std::string line;
+    for (const std::string& word : c.arguments)
+      line += word + " ";
+    INFO(line);
+    const Outcome outcome = run_catgan(c.arguments, folder);
+    CHECK(outcome.code == c.code);
+    CHECK_THAT(outcome.err, ContainsSubstring(c.message));
+  }
+}
+
+Words train(const Words& more) {
+  Words words{"train", "--out", "run"};
+  for (const std::string& flag : tiny_flags())
+    words.push_back(flag);
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+/// A folder with a trained run in it; trained once for all tests of this file.
+const std::string& trained_run() {
+  static const Folder folder;
+  static const std::string path = [] {
+    const Outcome outcome = run_catgan(train({}), folder.path());
+    if (outcome.code != 0) throw std::runtime_error(outcome.err);
+    return (folder / "run").string();
+  }();
+  return path;
+}
+
+}  // namespace
+
+TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][binary]") {
+  const Folder folder;
+  write_text(folder / "file", "x");
+  check_cases(
+      {
+          {{}, 2, "Start here:"},
+          {{"trian"}, 2, "trian"},
+          {{"train", "--stepz", "3"}, 2, "--stepz"},
+          {{"train", "--steps"}, 2, "--steps"},
+          {{"train", "surplus"}, 2, "surplus"},
+          {train({"--steps", "many"}), 2, "--steps: wants an integer from 0 to 4e+09, got many"},
+          {train({"--steps", "-1"}), 2, "--steps: wants an integer"},
+          {train({"--steps", "0"}), 2, "give --steps or --epochs"},
+          {train({"--batch", "11"}), 2, "choose a smaller --batch"},
+          {train({"--batch", "0"}), 2, "--batch: wants an integer from 1"},
+          {train({"--size", "18"}), 2, "size: 18 is not a multiple of 4"},
+          {train({"--size", "4"}), 2, "--size: wants an integer from 8 to 1024"},
+          {train({"--g-widths", "8;4"}), 2, "--g-widths: wants an integer"},
+          {train({"--g-widths", "8"}), 2, "G wants two or more"},
+          {train({"--d-strides", "2"}), 2, "give one stride for each width"},
+          {train({"--d-strides", "3,3"}), 2, "--d-strides: wants an integer from 1 to 2"},
+          {train({"--loss", "wgan"}), 2, "one of cross-entropy, least-squares, hinge"},
+          {train({"--g-rate", "inf"}), 2, "--g-rate: wants a number from 0 to 1, got inf"},
+          {train({"--seed", "18446744073709551616"}), 2, "--seed: wants an integer, 0 or more"},
+          {train({"--ema-decay", "1"}), 2, "--ema-decay"},
+          {train({"--precision", "f16"}), 2, "--precision: wants one of f32, bf16"},
+          {train({"--threads", "-2"}), 2, "--threads"},
+          {{"train", "--preset", "huge"}, 2, "choose demo, article or recommended"},
+          {{"train", "--preset", "demo", "--config", "file"}, 2, "--config"},
+          {train({"--out", "file"}), 2, "file is a file; name a new folder"},
+          {{"resume"}, 2, "RUN is required"},
+          {{"sample", "x", "--count", "0"}, 2, "--count"},
+          {{"sample", "x", "--bn-stats", "some"}, 2, "--bn-stats"},
+          {{"draw", "--size", "4", "--out", "x"}, 2, "--size"},
+          {{"draw"}, 2, "--out is required"},
+          {{"config", "--preset", "demo", "--z-size", "x"}, 2, "--z-size"},
+      },
+      folder.path());
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+TEST_CASE("Bad input exits with 3 and names the file", "[cli][binary]") {
+  const Folder folder;
+  fs::create_directory(folder / "empty");
+  fs::create_directory(folder / "junk");
+  write_text(folder / "junk" / "a.png", "no picture");
+  write_text(folder / "bad.json", "{\"format\": 1, \"size\": ");
+  write_text(folder / "few.json", "{\"format\": 1}");
+  write_text(folder / "junk.safetensors", "no checkpoint");
+  write_text(folder / "nothing.safetensors", "");
+  whisker::save_safetensors(folder / "foreign.safetensors",
+                            {.tensors = {{"x", whisker::Tensor::zeros({2})}}});
+  const std::string run = trained_run();
+  const auto checkpoint = run + "/checkpoints/step-00000012.safetensors";
+  auto future = whisker::load_safetensors(checkpoint);
+  future.metadata["catgan.format"] = "99";
+  whisker::save_safetensors(folder / "future.safetensors", future);
+  auto less = whisker::load_safetensors(checkpoint);
+  less.tensors.erase("ema.up1.conv.weight");
+  whisker::save_safetensors(folder / "less.safetensors", less);
+  write_text(folder / "cut.safetensors", read_text(checkpoint).substr(0, 9000));
+
+  check_cases(
+      {
+          {train({"--data", "empty"}), 3, "no usable picture"},
+          {train({"--data", "junk"}), 3, "a.png"},
+          {train({"--data", "junk/a.png"}), 3, "a.png"},
+          {{"train", "--config", "bad.json"}, 3, "bad.json: is not JSON"},
+          {{"train", "--config", "few.json"}, 3, "few.json: preset is missing"},
+          {{"train", "--config", "empty"}, 3, "empty"},
+          {{"resume", "missing"}, 3, "missing: there is no such folder"},
+          {{"resume", "empty"}, 3, "is no run folder"},
+          {{"sample", "empty"}, 3, "no checkpoint that can be read"},
+          {{"sample", "junk.safetensors"}, 3, "junk.safetensors"},
+          {{"sample", "nothing.safetensors"}, 3, "nothing.safetensors"},
+          {{"sample", "cut.safetensors"}, 3, "cut.safetensors"},
+          {{"sample", "foreign.safetensors"}, 3, "no checkpoint of catgan"},
+          {{"sample", "future.safetensors"}, 3, "a newer catgan wrote it"},
+          {{"sample", "less.safetensors"}, 3, "missing: up1.conv.weight"},
+      },
+      folder.path());
+  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK_FALSE(fs::exists(folder / "cats"));
+}
+
+TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][binary]") {
+  const Folder folder;
+  write_text(folder / "file", "x");
+  check_cases(
+      {
+          {train({"--data", "missing"}), 4, "No such file"},
+          {train({"--out", "file/run"}), 4, "file/run"},
+          {{"train", "--config", "missing.json"}, 4, "No such file"},
+          {{"sample", "missing.safetensors"}, 4, "No such file"},
+          {{"sample", trained_run(), "--out", "file"}, 4, "file: the folder cannot be made"},
+          {{"draw", "--count", "1", "--out", "file/x"}, 4, "the folder cannot be made"},
+      },
+      folder.path());
+}
+
+TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints", "[cli][binary]") {
+  const Folder folder;
+  REQUIRE(run_catgan(train({}), folder.path()).code == 0);
+  // A file may not grow beyond this, which is what a full disk does to a checkpoint.
+  const Outcome outcome =
+      run_catgan({"resume", "run", "--steps", "30"}, folder.path(), {.max_file_bytes = 20000});
+  CHECK(outcome.code == 4);
+  CHECK_THAT(outcome.err, ContainsSubstring("step-00000014.safetensors"));
+  CHECK_THAT(outcome.err, ContainsSubstring("File too large"));
+  const auto found = catgan::load_newest_checkpoint(folder / "run" / "checkpoints");
+  CHECK(found.checkpoint.step == 12);
+  CHECK(found.damaged.empty());
+  REQUIRE(run_catgan({"resume", "run", "--steps", "14"}, folder.path()).code == 0);
+}
+
+TEST_CASE("A folder that may not be written to exits with 4", "[cli][binary]") {
+  if (::geteuid() == 0) SKIP("root may write everywhere");
+  const Folder folder;
+  fs::create_directory(folder / "locked");
+  fs::permissions(folder / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+  check_cases({{train({"--out", "locked/run"}), 4, "Permission denied"},
+               {{"draw", "--count", "1", "--out", "locked"}, 4, "Permission denied"}},
+              folder.path());
+}
+
+TEST_CASE("More memory than there is exits with 5", "[cli][binary]") {
+  const Folder folder;
+  check_cases({{train({"--g-widths", "16384,16384,16384", "--size", "1024"}), 5,
+                "choose narrower --g-widths"},
+               {train({"--batch", "65536", "--size", "1024"}), 5, " would fit"},
+               {train({"--size", "1024", "--drawn-cats", "10000000"}), 5, "draw fewer"}},
+              folder.path());
+}
+
+TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint",
+          "[cli][binary]") {
+  const Folder folder;
+  REQUIRE(run_catgan(train({}), folder.path()).code == 0);
+  const fs::path file = folder / "run" / "checkpoints" / "step-00000012.safetensors";
+  auto checkpoint = whisker::load_safetensors(file);
+  // As a learning rate that is far too high would have left it.
+  whisker::Tensor weight = checkpoint.tensors.at("g.up1.conv.weight");
+  weight.mutable_data<float>()[0] = 3e38f;
+  weight.mutable_data<float>()[1] = -3e38f;
+  whisker::save_safetensors(file, checkpoint);
+  const std::string before = read_text(file);
+  const Outcome outcome = run_catgan({"resume", "run", "--steps", "30"}, folder.path());
+  CHECK(outcome.code == 6);
+  CHECK_THAT(outcome.err, ContainsSubstring("the first bad tensor is the output of g.up1"));
+  CHECK_THAT(outcome.out, ContainsSubstring("the last good checkpoint is run/checkpoints"));
+  CHECK_THAT(outcome.out, ContainsSubstring("--g-rate"));
+  CHECK(read_text(file) == before);
+}
+
+TEST_CASE("A folder that is not empty is not trained into", "[cli][binary]") {
+  const Folder folder;
+  fs::create_directory(folder / "run");
+  write_text(folder / "run" / "diary.txt", "dear diary");
+  check_cases({{train({}), 2, "run is not empty; name a new folder, or go on with the run in it"}},
+              folder.path());
+  CHECK(read_text(folder / "run" / "diary.txt") == "dear diary");
+}
+
+TEST_CASE("Run folders are numbered and named after preset and data", "[cli][binary]") {
+  const Folder folder;
+  REQUIRE(run_catgan({"draw", "--count", "6", "--size", "16", "--out", "my cats"}, folder.path())
+              .code == 0);
+  Words words = train({"--steps", "1"});
+  words.erase(words.begin() + 1, words.begin() + 3);
+  REQUIRE(run_catgan(words, folder.path()).code == 0);
+  words.insert(words.end(), {"--data", "my cats/"});
+  REQUIRE(run_catgan(words, folder.path()).code == 0);
+  CHECK(fs::is_directory(folder / "runs" / "00000-demo-drawn"));
+  CHECK(fs::is_directory(folder / "runs" / "00001-demo-my_cats"));
+}
+
+TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli][binary]") {
+  const Folder folder;
+  const auto draw = [&](const char* count, const char* seed, const char* out,
+                        const std::string& from) {
+    const Outcome outcome =
+        run_catgan({"sample", from, "--count", count, "--seed", seed, "--out", out}, folder.path());
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+  };
+  draw("2", "1", "two", trained_run());
+  draw("20", "1", "twenty", trained_run());
+  draw("2", "2", "other", trained_run());
+  draw("2", "1", "file", trained_run() + "/checkpoints/step-00000012.safetensors");
+  const std::string picture = read_text(folder / "two" / "seed1-000001.png");
+  CHECK(picture == read_text(folder / "twenty" / "seed1-000001.png"));
+  CHECK(picture == read_text(folder / "file" / "seed1-000001.png"));
+  CHECK(picture != read_text(folder / "other" / "seed2-000001.png"));
+  CHECK(picture != read_text(folder / "two" / "seed1-000000.png"));
+  CHECK(fs::exists(folder / "twenty" / "seed1-000019.png"));
+  CHECK_FALSE(fs::exists(folder / "twenty" / "seed1-000020.png"));
+  CHECK(fs::exists(folder / "twenty" / "grid.png"));
+}
+
+TEST_CASE("Printed settings train again as they are", "[cli][binary]") {
+  const Folder folder;
+  Words words{"config"};
+  for (const std::string& flag : tiny_flags())
+    words.push_back(flag);
+  const Outcome printed = run_catgan(words, folder.path());
+  REQUIRE(printed.code == 0);
+  CHECK(catgan::config_from_json(printed.out, "x") == tiny_config());
+  write_text(folder / "mine.json", printed.out);
+  CHECK(
+      run_catgan({"train", "--config", "mine.json", "--out", "run", "--steps", "1"}, folder.path())
+          .code == 0);
+}
+
+TEST_CASE("Asking for epochs sets the preset's number of steps aside", "[cli][binary]") {
+  const Folder folder;
+  const Outcome printed = run_catgan({"config", "--epochs", "3"}, folder.path());
+  const auto config = catgan::config_from_json(printed.out, "x");
+  CHECK(config.epochs == 3);
+  CHECK(config.steps == 0);
+}
+
+TEST_CASE("Help teaches and exits with 0", "[cli][binary]") {
+  const Folder folder;
+  const Outcome help = run_catgan({"--help"}, folder.path());
+  CHECK(help.code == 0);
+  CHECK_THAT(help.out, ContainsSubstring("Exit codes: 0 done, 2 usage, 3 bad input"));
+  for (const char* command : {"train", "resume", "sample", "config", "draw"}) {
+    CHECK_THAT(help.out, ContainsSubstring(command));
+    const Outcome text = run_catgan({command, "--help"}, folder.path());
+    CHECK(text.code == 0);
+    CHECK_THAT(text.out, ContainsSubstring("Examples:\n  catgan"));
+  }
+}
