@@ -24,18 +24,22 @@ double ms_since(Clock::time_point start) {
 
 }  // namespace
 
-double median_ms(const std::function<void()>& body, double seconds) {
-  body();  // makes primitives and fills the memory pool
+double median_of_calls(const std::function<void()>& body, int calls) {
   std::vector<double> times;
-  const auto begin = Clock::now();
-  while (times.size() < 5 || (ms_since(begin) < seconds * 1e3 && times.size() < 1000)) {
+  for (int i = 0; i < calls; ++i) {
     const auto start = Clock::now();
     body();
     times.push_back(ms_since(start));
   }
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
-                   times.end());
-  return times[times.size() / 2];
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+double median_ms(const std::function<void()>& body, double seconds) {
+  body();  // makes primitives and fills the memory pool
+  const double once = median_of_calls(body, 1);
+  return median_of_calls(body, static_cast<int>(std::clamp(seconds * 1e3 / once, 5.0, 1000.0)));
 }
 
 Peak measure_peak() {

@@ -18,6 +18,9 @@ struct Measurement {
 /// calls.
 double median_ms(const std::function<void()>& body, double seconds = 0.4);
 
+/// The median time of that many calls, in milliseconds, without a warm-up.
+double median_of_calls(const std::function<void()>& body, int calls);
+
 /// What this machine can do: a matrix product of 2048^3 in float32, and a copy of 256 MiB.
 struct Peak {
   double gflops = 0.0;
@@ -35,5 +38,13 @@ std::string to_json(const std::vector<Measurement>& measurements, const Peak& pe
 std::vector<Measurement> bench_convolutions(int batch, int image_size, int divide_widths,
                                             const std::string& filter, bool bfloat16,
                                             const Peak& peak);
+
+struct TrainMeasurement {
+  double milliseconds = 0.0;  // median of a whole training step
+  double peak_rss_mb = 0.0;   // of the process
+};
+
+/// Training steps of a catgan preset on random pictures, without weight averaging.
+TrainMeasurement bench_training(const std::string& preset, int batch, bool bfloat16, int steps);
 
 }  // namespace whisker_bench

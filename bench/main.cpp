@@ -14,14 +14,19 @@ int main(int argc, char** argv) {
   using namespace whisker_bench;
   CLI::App app("Times whisker's CPU kernels on the layers of the article's DCGAN.");
   int batch = 8, size = 128, divide = 1, threads = 0;
+  int steps = 10;
   bool bfloat16 = false;
-  std::string filter, json_path;
+  std::string filter, json_path, preset;
   app.add_option("--batch", batch, "pictures per batch")->check(CLI::PositiveNumber);
   app.add_option("--size", size, "picture side in pixels")->check(CLI::Range(16, 1024));
   app.add_option("--divide-widths", divide, "divide the article's widths by this")
       ->check(CLI::PositiveNumber);
   app.add_option("--filter", filter, "only cases whose name contains this");
   app.add_option("--threads", threads, "threads, 0 for all cores")->check(CLI::NonNegativeNumber);
+  app.add_option("--train", preset, "time whole training steps of this catgan preset instead")
+      ->check(CLI::IsMember({"demo", "article", "recommended"}));
+  app.add_option("--steps", steps, "with --train: steps that are timed")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--bf16", bfloat16, "bfloat16 activations");
   app.add_option("--json", json_path, "also write the figures to this file");
   CLI11_PARSE(app, argc, argv);
@@ -30,6 +35,12 @@ int main(int argc, char** argv) {
     if (threads > 0) whisker::kernels::cpu::set_threads(threads);
     for (const char* name : {"OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"})
       if (const char* value = std::getenv(name)) std::printf("note: %s=%s is set\n", name, value);
+    if (!preset.empty()) {
+      const TrainMeasurement m = bench_training(preset, batch, bfloat16, steps);
+      std::printf("%s batch %d: %.1f ms a step, %.1f img/s, peak %.0f MB\n", preset.c_str(), batch,
+                  m.milliseconds, batch / m.milliseconds * 1e3, m.peak_rss_mb);
+      return 0;
+    }
     const Peak peak = measure_peak();
     std::printf("%d threads, %s; peaks: %.0f GFLOP/s (matrix product 2048^3), %.0f GB/s (copy)\n",
                 whisker::kernels::cpu::threads(), whisker::kernels::cpu::instruction_set().c_str(),
