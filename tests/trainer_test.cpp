@@ -216,26 +216,35 @@ TEST_CASE("The sampling generator is the average where there is one", "[trainer]
   Config config = catgan_fixtures::tiny_config();
   Trainer averaged(config);
   train(averaged, config, 4);
-  const auto ema = averaged.sampling_generator();
-  CHECK_FALSE(ema->training());
-  CHECK(difference(ema->state_dict(), averaged.generator().state_dict()) != "");
-  const auto loaded = catgan::load_generator(config, averaged.state());
-  CHECK(difference(ema->state_dict(), loaded->state_dict()) == "");
+  averaged.with_sampling_generator([&](nn::Module& ema) {
+    CHECK_FALSE(ema.training());
+    CHECK(difference(ema.state_dict(), averaged.generator().state_dict()) != "");
+    const auto loaded = catgan::load_generator(config, averaged.state());
+    CHECK(difference(ema.state_dict(), loaded->state_dict()) == "");
+  });
 
   config.ema_decay = 0.0;
   Trainer plain(config);
   train(plain, config, 4);
-  CHECK(difference(plain.sampling_generator()->state_dict(), plain.generator().state_dict()) == "");
+  plain.with_sampling_generator([&](nn::Module& g) {
+    CHECK_FALSE(g.training());
+    CHECK(difference(g.state_dict(), plain.generator().state_dict()) == "");
+  });
+  CHECK(plain.generator().training());
 }
 
 TEST_CASE("Drawing samples does not disturb training", "[trainer]") {
-  const Config config = catgan_fixtures::tiny_config();
-  Trainer trainer(config);
-  train(trainer, config, 2);
-  const Tensors before = clone(trainer.state());
-  const NoGrad no_grad;
-  (*trainer.sampling_generator())(catgan::training_z(config, 0));
-  CHECK(difference(before, trainer.state()) == "");
+  Config config = catgan_fixtures::tiny_config();
+  for (const double decay : {0.0, 0.9}) {
+    config.ema_decay = decay;
+    Trainer trainer(config);
+    train(trainer, config, 2);
+    const Tensors before = clone(trainer.state());
+    const NoGrad no_grad;
+    trainer.with_sampling_generator([&](nn::Module& g) { g(catgan::training_z(config, 0)); });
+    CHECK(difference(before, trainer.state()) == "");
+    CHECK(trainer.generator().training());
+  }
 }
 
 TEST_CASE("The first bad tensor is named and the weights stay finite", "[trainer][nan]") {

@@ -52,11 +52,11 @@ NetSize size_of_discriminator(const Config& config) {
 
 MemoryPlan plan_memory(const Config& config) {
   const NetSize g = size_of_generator(config), d = size_of_discriminator(config);
-  const double copies = config.ema_decay > 0.0 ? 4.0 : 3.0;
+  const double averaged = config.ema_decay > 0.0 ? 3.0 : 0.0;
   MemoryPlan plan;
-  // Weights, moments, averages; the gradients of one net at a time; weights in a kernel's layout.
-  plan.weights = 4.0 * (copies * g.parameters + 3.0 * d.parameters +
-                        std::max(g.parameters, d.parameters) + g.parameters + d.parameters);
+  // Each weight with its gradient, two moments and two copies in the layouts of kernels; the
+  // average with the net that samples are drawn from.
+  plan.weights = 4.0 * (6.0 * (g.parameters + d.parameters) + averaged * g.parameters);
   const double element = config.precision == Precision::bf16 ? 2.0 : 4.0;
   // G's activations wait for D's in G's update; two gradients travel back.
   plan.per_picture =

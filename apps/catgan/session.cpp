@@ -3,7 +3,6 @@
 #include <whisker/kernels/cpu/threads.h>
 
 #include "memory_plan.h"
-#include "nets.h"
 #include "stop_request.h"
 
 namespace catgan {
@@ -42,17 +41,6 @@ TrainingData load_data_with_bar(const Config& config, Console& console) {
   console.clear_bar();
   throw_if_stopped();
   return data;
-}
-
-std::string describe_run(const Config& config, const TrainingData& data) {
-  whisker::nn::Init init(config.seed);
-  const std::size_t pictures = data.pictures.size();
-  return str("preset ", config.preset, ", ", config.size, "x", config.size, ", batch ",
-             config.batch, ", ", config.total_steps(pictures), " steps of ",
-             config.steps_per_epoch(pictures), " an epoch, G ",
-             make_generator(config, init)->parameter_count(), " and D ",
-             make_discriminator(config, init)->parameter_count(), " parameters, ", config.threads,
-             config.threads == 1 ? " thread" : " threads");
 }
 
 }  // namespace catgan

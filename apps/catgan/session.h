@@ -15,7 +15,4 @@ void set_up_machine(Config& config);
 /// load_training_data() with a progress bar; a stop signal ends it with Stopped.
 TrainingData load_data_with_bar(const Config& config, Console& console);
 
-/// "G 1,234 and D 567 parameters, batch 32, ...": what begins.
-std::string describe_run(const Config& config, const TrainingData& data);
-
 }  // namespace catgan

@@ -43,7 +43,6 @@ int train(const TrainOptions& options) {
   log.line(data.summary.substr(0, data.summary.find_last_not_of('\n') + 1));
   for (const std::string& note : data.notes)
     log.line(note);
-  log.line(describe_run(config, data));
   return run_training(config, folder, log, data, std::nullopt);
 }
 

@@ -147,12 +147,22 @@ StepResult Trainer::step(const Tensor& real, const Tensor& z) {
   return result;
 }
 
-std::unique_ptr<nn::Module> Trainer::sampling_generator() {
-  nn::Init init(config_.seed);
-  std::unique_ptr<nn::Module> copy = make_generator(config_, init);
-  copy->load_state_dict(ema_ ? ema_->state_dict() : g_->state_dict());
-  copy->eval();
-  return copy;
+void Trainer::with_sampling_generator(const std::function<void(nn::Module&)>& use) {
+  if (ema_) {
+    nn::Init init(config_.seed);
+    const std::unique_ptr<nn::Module> copy = make_generator(config_, init);
+    copy->load_state_dict(ema_->state_dict());
+    copy->eval();
+    return use(*copy);
+  }
+  g_->eval();
+  try {
+    use(*g_);
+  } catch (...) {
+    g_->train();
+    throw;
+  }
+  g_->train();
 }
 
 std::map<std::string, Tensor> Trainer::state() {

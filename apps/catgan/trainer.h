@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,8 +40,9 @@ class Trainer {
 
   whisker::nn::Module& generator() { return *g_; }
   whisker::nn::Module& discriminator() { return *d_; }
-  /// A copy of G for drawing samples: averaged where the configuration says so, evaluation mode.
-  std::unique_ptr<whisker::nn::Module> sampling_generator();
+  /// Calls use(net) with the generator that samples are drawn from, in evaluation mode: a copy with
+  /// the averages where the configuration has them, else G itself.
+  void with_sampling_generator(const std::function<void(whisker::nn::Module&)>& use);
 
   /// Handles to everything that a step reads or changes: g.*, d.*, g_adam.*, d_adam.*, ema.*,
   /// steps. Copies, if they are to outlive the next step, are up to the caller.

@@ -47,6 +47,11 @@ class TrainingRun {
   }
 
   int run() {
+    log_.line(str("preset ", config_.preset, ", ", config_.size, "x", config_.size, ", batch ",
+                  config_.batch, ", ", total_, " steps of ", per_epoch_, " an epoch, G ",
+                  trainer_.generator().parameter_count(), " and D ",
+                  trainer_.discriminator().parameter_count(), " parameters, ", config_.threads,
+                  config_.threads == 1 ? " thread" : " threads"));
     if (trainer_.steps() == 0) write_reals();
     earlier_seconds_ = statistics_.seconds;
     start_ = Clock::now();
@@ -132,13 +137,14 @@ class TrainingRun {
   }
 
   void write_grid() {
-    const auto generator = trainer_.sampling_generator();
+    std::vector<Picture> pictures;
     const auto key = [&](std::int64_t i) {
       return whisker::RandomKey{
           .seed = config_.seed, .stream = kFixedNoiseStream, .step = static_cast<std::uint32_t>(i)};
     };
-    const std::vector<Picture> pictures =
-        draw_samples(config_, *generator, std::int64_t{config_.grid} * config_.grid, key);
+    trainer_.with_sampling_generator([&](whisker::nn::Module& generator) {
+      pictures = draw_samples(config_, generator, std::int64_t{config_.grid} * config_.grid, key);
+    });
     write_png(folder_.grid_file(step()), make_grid(pictures, config_.grid));
   }
 
