@@ -38,7 +38,7 @@ class RandomSequence {
 
   /// Uniform in [low, high).
   float uniform(float low = 0.0f, float high = 1.0f) {
-    return low + (high - low) * kernels::unit_float(next());
+    return kernels::uniform_float(next(), low, high);
   }
 
   /// Uniform in {0, ..., bound - 1} without modulo bias (Lemire, ACM TOMACS 2019).

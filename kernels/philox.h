@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 namespace whisker::inline v0_1::kernels {
@@ -30,6 +31,12 @@ constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
 /// Maps a word to the float grid k / 2^24 in [0, 1): every value is exact in float32.
 constexpr float unit_float(std::uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24f;
+}
+
+/// Maps a word to [low, high), which rounding alone would not keep to.
+inline float uniform_float(std::uint32_t word, float low, float high) {
+  const float value = low + (high - low) * unit_float(word);
+  return value < high ? value : std::nextafter(high, low);
 }
 
 }  // namespace whisker::inline v0_1::kernels

@@ -27,6 +27,8 @@ const NormCase kSmall[] = {
 const NormCase kLarge[] = {
     {"many chunks of rows", {8, 16, 16, 64}, {.slope = 0.2}},
     {"channels are no multiple of 16", {3, 11, 7, 37}},
+    {"few channels, many rows", {10, 32, 32, 3}, {.slope = 0.2}},
+    {"one channel, an odd number of rows", {3, 41, 41, 1}},
     {"more channels than a chunk holds", {2, 2, 2, 5000}, {.slope = 0.2}},
     {"one row: the variance is zero", {1, 1, 1, 40}, {.epsilon = 1e-3}},
 };

@@ -183,6 +183,10 @@ TEST_CASE("conv2d's shape errors name both shapes", "[conv2d][errors]") {
               padded(1, 1, 1, 1, 1)) == "");
   CHECK(lacks({"stride 0x1"}, rgb, weight, Tensor(), strided(0, 1)) == "");
   CHECK(lacks({"stride 1x-2"}, rgb, weight, Tensor(), strided(1, -2)) == "");
+  CHECK(lacks({"padding must be smaller than the kernel", "5,0,0,0"}, rgb, weight, Tensor(),
+              padded(1, 5, 0, 0, 0)) == "");
+  CHECK(lacks({"padding must be smaller than the kernel", "0,0,0,5"}, rgb, weight, Tensor(),
+              padded(1, 0, 0, 0, 5)) == "");
   CHECK(lacks({"negative padding"}, rgb, weight, Tensor(), padded(1, -1, 0, 0, 0)) == "");
   CHECK(lacks({"at least one channel", "[1,4,4,0]"}, Tensor::zeros({1, 4, 4, 0}),
               Tensor::zeros({2, 3, 3, 0}), Tensor()) == "");

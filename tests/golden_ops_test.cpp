@@ -94,12 +94,18 @@ class Golden {
   /// Compares the result, and the gradients that it induces, with the file's.
   void replay(const Json& c) const {
     const std::string op = c.at("op");
+    const Json& attributes = c.at("attributes");
     Tensors inputs;
     for (std::size_t i = 0; i < c.at("inputs").size(); ++i) {
       inputs.push_back(tensor(c.at("inputs")[i]).clone());
       if (!c.at("grads")[i].is_null()) inputs.back().set_requires_grad();
     }
-    const Tensor y = run_op(op, c.at("attributes"), inputs);
+    if (c.at("name").get<std::string>().ends_with("/explicit_uneven")) {
+      // PyTorch takes padding as large as the kernel, we refuse it.
+      CHECK_THROWS_AS(run_op(op, attributes, inputs), ShapeError);
+      return;
+    }
+    const Tensor y = run_op(op, attributes, inputs);
     REQUIRE(y.defined());
     auto peer_error = c.at("f32_error").begin();
     check(y, c.at("outputs")[0], *peer_error);

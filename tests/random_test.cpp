@@ -77,6 +77,17 @@ TEST_CASE("uniform numbers fill their range evenly", "[random]") {
   CHECK(std::abs(chi_square_excess(counts)) < 5.0);
 }
 
+TEST_CASE("uniform numbers stay below the upper end of their range", "[random]") {
+  // The range is 8 float32 values wide: one draw in 16 would be rounded to the upper end.
+  const float high = 1.0f + 0x1p-20f;
+  for (const double value : to_array(random_uniform({10'000}, 1.0f, high, {.seed = 1})).values)
+    if (value < 1.0 || value >= high) FAIL(value);
+  RandomSequence draws({.seed = 1});
+  for (int i = 0; i < 10'000; ++i)
+    if (draws.uniform(1.0f, high) >= high) FAIL("draw " << i);
+  CHECK(random_uniform({1}, 2.0f, 2.0f, {.seed = 1}).item() == 2.0);
+}
+
 TEST_CASE("normal numbers have the moments and tails of a normal distribution", "[random]") {
   const Tensor x = random_normal({kMany}, 1.0f, 2.0f, {.seed = 1});
   const Moments m = moments_of(x);

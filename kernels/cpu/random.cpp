@@ -33,7 +33,7 @@ void random_uniform(float* y, std::int64_t n, float low, float high, const Rando
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const PhiloxCounter words = fill.words(static_cast<std::uint32_t>(i / 4));
-      y[i] = low + (high - low) * unit_float(words[static_cast<std::size_t>(i % 4)]);
+      y[i] = uniform_float(words[static_cast<std::size_t>(i % 4)], low, high);
     }
   });
 }
