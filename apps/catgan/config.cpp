@@ -1,7 +1,6 @@
 #include "config.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "config_fields.h"
 
@@ -46,9 +45,9 @@ Config article() {
   return c;
 }
 
-/// The article's nets with what was learned since: pictures as wide as tanh's range, smoothed
-/// labels (Salimans et al. 2016), an averaged generator (Karras et al. 2018), mirrored pictures and
-/// two rates (Heusel et al. 2017), of which the article has the wrong one lower for its own loss.
+/// The article's nets with what was learned since: pictures that span tanh's range (Radford et al.
+/// 2016), smoothed labels (Salimans et al. 2016), an averaged generator (Karras et al. 2018) and
+/// mirrored pictures; D learns more slowly than G, as few pictures are soon known by heart.
 Config recommended() {
   Config c = article();
   c.preset = "recommended";

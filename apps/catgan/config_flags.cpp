@@ -42,7 +42,8 @@ void ConfigFlags::apply_to(Config& config) const {
     set_setting(config, name, text);
   // Whoever asks for epochs does not want the number of steps that the preset has.
   if (given.contains("epochs") && !given.contains("steps")) config.steps = 0;
-  if (given.contains("data") && !config.data.empty()) {
+  // A run is resumed from any folder.
+  if (!config.data.empty()) {
     const auto path = std::filesystem::absolute(config.data).lexically_normal();
     config.data = path.has_filename() ? path.string() : path.parent_path().string();
   }

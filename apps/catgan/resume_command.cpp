@@ -1,5 +1,6 @@
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include <whisker/core/atomic_file.h>
 
@@ -121,7 +122,7 @@ int resume(const ResumeOptions& options) {
   if (config.threads != before.threads && before.threads != 0)
     log.line(str("note: ", config.threads, " threads instead of ", before.threads,
                  "; results may differ in their last bits"));
-  return run_training(config, folder, log, data, saved.checkpoint);
+  return run_training(config, folder, log, data, std::move(saved.checkpoint));
 }
 
 }  // namespace

@@ -3,8 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-
-#include <whisker/core/autograd.h>
+#include <utility>
 
 #include "image_grid.h"
 #include "random_streams.h"
@@ -28,7 +27,7 @@ std::string fixed(double value, int digits) {
 class TrainingRun {
  public:
   TrainingRun(const Config& config, const RunFolder& folder, RunLog& log, const TrainingData& data,
-              const std::optional<Checkpoint>& start)
+              std::optional<Checkpoint> start)
       : config_(config),
         folder_(folder),
         log_(log),
@@ -44,6 +43,7 @@ class TrainingRun {
                                         start->step, " holds the state of step ", trainer_.steps());
     statistics_ = RunStatistics::from_json(start->statistics, "checkpoint");
     saved_step_ = first_step_ = start->step;
+    start.reset();  // as much memory as training takes
   }
 
   int run() {
@@ -196,8 +196,8 @@ class TrainingRun {
 }  // namespace
 
 int run_training(const Config& config, const RunFolder& folder, RunLog& log,
-                 const TrainingData& data, const std::optional<Checkpoint>& start) try {
-  return TrainingRun(config, folder, log, data, start).run();
+                 const TrainingData& data, std::optional<Checkpoint> start) try {
+  return TrainingRun(config, folder, log, data, std::move(start)).run();
 } catch (const whisker::NumericError& error) {
   log.console().clear_bar();
   const auto saved = list_checkpoints(folder.checkpoints());
