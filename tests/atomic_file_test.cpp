@@ -240,11 +240,12 @@ TEST_CASE("a file saved again and again is whole whenever its writer is killed",
     ::close(progress[1]);
 
     // After a few saves, at any moment of the next ones. Meanwhile the folder is cleaned, which
-    // must not take the living writer's file away.
+    // must not hurt the living writer: it may lose a file that it has not locked yet, and takes
+    // another.
     std::array<char, 8> saves{};
     const ssize_t awaited = ::read(progress[0], saves.data(), 1 + random() % saves.size());
     for (unsigned turns = random() % 3000; turns > 0; --turns) {
-      if (turns % 100 == 0) CHECK(remove_stale_temporaries(folder.path()) == 0);
+      if (turns % 100 == 0) remove_stale_temporaries(folder.path());
       ::sched_yield();
     }
     ::kill(child, SIGKILL);
