@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Times catgan's training step against PyTorch's, in turn, and prints medians and their ratio.
 
-  python3 bench/compare.py --preset article --batch 8 -- --layout channels_last --allocator jemalloc
-  python3 bench/compare.py --preset demo --batch 32 -- --layout channels_last --allocator tuned
+  python3 bench/compare.py --preset article --batch 8 -- --layout channels_last
+  python3 bench/compare.py --preset demo --batch 32 -- --allocator tuned
 
 What follows -- goes to pytorch_step.py: its best settings, which `pytorch_step.py --best` finds. The
 two programs alternate, so that a machine whose speed drifts slows both. The memory of an
@@ -33,7 +33,8 @@ def main():
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="timed steps in each round")
-    parser.add_argument("--bench", default=os.path.join(HERE, "../build/release/bench/whisker_bench"))
+    parser.add_argument("--bench", help="whisker_bench",
+                        default=os.path.join(HERE, "../build/release/bench/whisker_bench"))
     parser.add_argument("peer", nargs="*", help="settings of pytorch_step.py")
     options = parser.parse_args()
 

@@ -25,7 +25,8 @@ std::string join(const std::string& prefix, const std::string& name) {
 /// Calls a function for each module, parameter and buffer of a tree, with its path.
 class TreeWalk : public ModuleVisitor {
  public:
-  std::function<void(const std::string& path, Tensor&)> on_parameter, on_buffer;
+  std::function<void(const std::string& path, Tensor&)> on_parameter;
+  std::function<void(const std::string& path, Tensor&)> on_buffer;
   std::function<void(const std::string& path, Module&)> on_module;
 
   static void set_training(Module& module, bool training) { module.training_ = training; }
