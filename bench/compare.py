@@ -4,8 +4,8 @@
   python3 bench/compare.py --preset article --batch 8 -- --layout channels_last
   python3 bench/compare.py --preset demo --batch 32 -- --allocator tuned
 
-What follows -- goes to pytorch_step.py: its best settings, which `pytorch_step.py --best` finds. The
-two programs alternate, so that a machine whose speed drifts slows both. The memory of an
+What follows -- goes to pytorch_step.py: its best settings, which `pytorch_step.py --best` finds.
+The two programs alternate, so that a machine whose speed drifts slows both. The memory of an
 `import torch` alone is printed too, because it is no part of the work.
 """
 import argparse

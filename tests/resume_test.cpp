@@ -1,6 +1,8 @@
 // Interrupted training must end in the same bits as training that was left alone.
 #include <signal.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -76,30 +78,67 @@ TEST_CASE("A batch depends on the step alone, not on the batches before", "[resu
   }
 }
 
-TEST_CASE("An epoch shows every picture at most once, scaled to the data range", "[resume]") {
+TEST_CASE("Every step has noise of its own, of the distribution asked for", "[resume]") {
   catgan::Config config = tiny_config();
-  config.flip = false;
+  config.batch = 2000;
+  const auto moments = [&] {
+    const std::vector<float> z = catgan::training_z(config, 3).to_vector<float>();
+    double sum = 0.0, squares = 0.0;
+    for (const float v : z) {
+      sum += double{v};
+      squares += double{v} * double{v};
+    }
+    const auto n = static_cast<double>(z.size());
+    CHECK(n == 16000.0);
+    CHECK(std::abs(sum / n) < 0.04);  // 4 standard errors of the wider distribution, and some
+    return squares / n;
+  };
+  CHECK(moments() == Approx(1.0 / 3.0).epsilon(0.04));
+  config.z_distribution = catgan::ZDistribution::normal;
+  CHECK(moments() == Approx(1.0).epsilon(0.06));
+  const auto z = catgan::training_z(config, 0);
+  CHECK(difference({{"", z}}, {{"", catgan::training_z(config, 0)}}) == "");
+  CHECK(difference({{"", z}}, {{"", catgan::training_z(config, 1)}}) != "");
+}
+
+TEST_CASE("Pictures are scaled to the data range, and mirrored only where asked for", "[resume]") {
+  catgan::Config config = tiny_config();
   const auto data = catgan::load_training_data(config);
+  const auto at = [&](std::size_t k, int y, int x, int c) {
+    return data.pictures.picture(k)[(y * config.size + x) * 3 + c];
+  };
+  /// Whether picture i of the batch is picture k of the data.
+  const auto same = [&](const whisker::Tensor& batch, std::int64_t i, std::size_t k,
+                        bool mirrored) {
+    const double low = config.data_range == catgan::DataRange::half ? -0.5 : -1.0;
+    const float* value = batch.data<float>() + i * batch.numel() / config.batch;
+    for (int y = 0; y < config.size; ++y)
+      for (int x = 0; x < config.size; ++x)
+        for (int c = 0; c < 3; ++c) {
+          const double byte = at(k, y, mirrored ? config.size - 1 - x : x, c);
+          if (std::abs(low - 2.0 * low * byte / 255.0 - double{*value++}) > 1e-6) return false;
+        }
+    return true;
+  };
   for (const auto range : {catgan::DataRange::half, catgan::DataRange::full}) {
-    config.data_range = range;
-    const double low = range == catgan::DataRange::half ? -0.5 : -1.0;
-    catgan::BatchSource source(config, data.pictures);
-    std::vector<int> seen(data.pictures.size());
-    for (std::int64_t step = 2; step < 4; ++step) {  // the second epoch
-      const auto batch = source.batch(step);
-      const std::int64_t count = batch.numel() / config.batch;
-      for (std::int64_t i = 0; i < config.batch; ++i) {
-        for (std::size_t k = 0; k < seen.size(); ++k) {
-          bool same = true;
-          for (std::int64_t j = 0; j < count; ++j)
-            same = same && std::abs(low + data.pictures.picture(k)[j] / 255.0 * -2.0 * low -
-                                    double{batch.data<float>()[i * count + j]}) < 1e-6;
-          seen[k] += same ? 1 : 0;
+    for (const bool flip : {false, true}) {
+      config.data_range = range;
+      config.flip = flip;
+      catgan::BatchSource source(config, data.pictures);
+      int upright = 0, mirrored = 0;
+      for (std::int64_t step = 0; step < 8; ++step) {
+        const whisker::Tensor batch = source.batch(step);
+        const auto order =
+            data.pictures.epoch_order(config.seed, static_cast<std::uint32_t>(step / 2));
+        for (std::int64_t i = 0; i < config.batch; ++i) {
+          const std::size_t k = order[static_cast<std::size_t>(step % 2 * config.batch + i)];
+          upright += same(batch, i, k, false) ? 1 : 0;
+          mirrored += same(batch, i, k, true) ? 1 : 0;
         }
       }
+      CHECK(upright + mirrored == 32);
+      CHECK((flip ? mirrored > 8 && mirrored < 24 : mirrored == 0));
     }
-    CHECK(std::count(seen.begin(), seen.end(), 1) == 8);
-    CHECK(std::count(seen.begin(), seen.end(), 0) == 2);
   }
 }
 
