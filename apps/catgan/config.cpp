@@ -16,7 +16,7 @@ Config demo() {
   c.g_widths = {128, 64, 32, 16, 8};
   c.d_widths = {8, 16, 32, 64, 128};
   c.d_strides = {2, 2, 2, 1, 2};
-  c.steps = 3600;
+  c.steps = 4000;
   c.g_rate = 2e-4;
   c.d_rate = 2e-4;
   c.ema_decay = 0.995;
