@@ -45,6 +45,11 @@ Key key_of(const Conv2dShape& s, bool with_bias) {
           0};
 }
 
+/// oneDNN names the axes of a weight out, in, height, width, whatever their order in memory.
+Dims weight_dims(const Conv2dShape& s) {
+  return {s.out_channels, s.in_channels, s.kernel_h, s.kernel_w};
+}
+
 struct Descs {
   memory::desc x, weight, bias, y;
   Dims strides, pad_before, pad_after;
@@ -54,7 +59,7 @@ template <class T>
 Descs descs_of(const Conv2dShape& s, bool with_bias) {
   const auto type = onednn_type<T>();
   return {.x = {{s.batch, s.in_channels, s.in_h, s.in_w}, type, Tag::nhwc},
-          .weight = {{s.out_channels, s.in_channels, s.kernel_h, s.kernel_w}, type, Tag::any},
+          .weight = {weight_dims(s), type, Tag::any},
           .bias = with_bias ? memory::desc({s.out_channels}, memory::data_type::f32, Tag::a)
                             : memory::desc(),
           .y = {{s.batch, s.out_channels, s.out_h(), s.out_w()}, type, Tag::nhwc},
@@ -83,9 +88,7 @@ auto backward_weight_primitive(const Conv2dShape& shape) {
   static PrimitiveCache<dnnl::convolution_backward_weights, Key> cache;
   return cache.get(key_of<T>(shape, false), [&] {
     const Descs d = descs_of<T>(shape, false);
-    const memory::desc dweight(
-        {shape.out_channels, shape.in_channels, shape.kernel_h, shape.kernel_w},
-        memory::data_type::f32, Tag::any);
+    const memory::desc dweight(weight_dims(shape), memory::data_type::f32, Tag::any);
     return describe_backward<dnnl::convolution_backward_weights>(
         describe_forward<T>(shape, false), dnnl::algorithm::convolution_direct, d.x, dweight, d.y,
         d.strides, d.pad_before, d.pad_after);
@@ -102,8 +105,14 @@ std::uint64_t layout_key(const memory::desc& desc, const std::array<int, 4>& par
   };
   mix(part.data(), sizeof(part));
 #if DNNL_VERSION_MAJOR >= 3
-  const std::vector<std::uint8_t> blob = desc.get_blob();
-  mix(blob.data(), blob.size());
+  const auto mix_dims = [&mix](const Dims& dims) {
+    mix(dims.data(), dims.size() * sizeof(dims[0]));
+  };
+  mix_dims({static_cast<std::int64_t>(desc.get_data_type())});
+  mix_dims(desc.get_padded_dims());
+  mix_dims(desc.get_strides());
+  mix_dims(desc.get_inner_blks());
+  mix_dims(desc.get_inner_idxs());
 #else
   mix(&desc.data, sizeof(desc.data));
 #endif
@@ -331,7 +340,7 @@ void conv2d_forward(const T* x, Weight<compute_type<T>> weight, const compute_ty
     const auto p = forward_primitive<T>(shape, bias != nullptr);
     const memory::desc packed_desc = p->desc.weights_desc();
     const Buffer copy = packed(weight, layout_key(packed_desc, {}), [&] {
-      const memory::desc plain(packed_desc.dims(), memory::data_type::f32, Tag::ohwi);
+      const memory::desc plain(weight_dims(shape), memory::data_type::f32, Tag::ohwi);
       Buffer buffer = context.allocate(bytes_of(packed_desc));
       reorder(view(plain, weight.data), view(packed_desc, buffer.get()), context);
       return buffer;
@@ -376,7 +385,7 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
   with_onednn("conv2d_backward_weight", shape.to_string(), [&] {
     const auto p = backward_weight_primitive<T>(shape);
     const memory::desc packed_desc = p->desc.diff_weights_desc();
-    const memory::desc plain(packed_desc.dims(), memory::data_type::f32, Tag::ohwi);
+    const memory::desc plain(weight_dims(shape), memory::data_type::f32, Tag::ohwi);
     const bool direct = packed_desc == plain;
     const Buffer blocked = direct ? nullptr : context.allocate(bytes_of(packed_desc));
     void* target = direct ? static_cast<void*>(dweight) : blocked.get();
