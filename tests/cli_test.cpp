@@ -183,9 +183,13 @@ TEST_CASE("More memory than there is exits with 5", "[cli][binary]") {
   const Folder folder;
   check_cases({{train({"--g-widths", "16384,16384,16384", "--size", "1024"}), 5,
                 "choose narrower --g-widths"},
-               {train({"--batch", "65536", "--size", "1024"}), 5, " would fit"},
-               {train({"--size", "1024", "--drawn-cats", "10000000"}), 5, "draw fewer"}},
+               {train({"--batch", "65536", "--size", "1024"}), 5, " would fit"}},
               folder.path());
+// A sanitizer's operator new ends the program where others throw std::bad_alloc.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  check_cases({{train({"--size", "1024", "--drawn-cats", "10000000"}), 5, "draw fewer"}},
+              folder.path());
+#endif
 }
 
 TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint",
