@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include <whisker/kernels/bfloat16.h>
+#include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels {
 
@@ -18,11 +19,11 @@ struct LeakyRelu {
   static constexpr bool kSavesOutput = false;
   double slope = 0.0;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return x > F(0) ? x : F(slope) * x;
   }
   template <class F>
-  F derivative(F x) const {
+  WHISKER_HOST_DEVICE F derivative(F x) const {
     return x > F(0) ? F(1) : F(slope);
   }
 };
@@ -30,11 +31,11 @@ struct LeakyRelu {
 struct Tanh {
   static constexpr bool kSavesOutput = true;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return std::tanh(x);
   }
   template <class F>
-  F derivative(F y) const {
+  WHISKER_HOST_DEVICE F derivative(F y) const {
     return F(1) - y * y;
   }
 };
@@ -42,13 +43,13 @@ struct Tanh {
 struct Sigmoid {
   static constexpr bool kSavesOutput = true;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     // exp of a negative number only, so that it cannot overflow.
     const F e = std::exp(-std::abs(x));
     return (x >= F(0) ? F(1) : e) / (F(1) + e);
   }
   template <class F>
-  F derivative(F y) const {
+  WHISKER_HOST_DEVICE F derivative(F y) const {
     return y * (F(1) - y);
   }
 };
@@ -59,11 +60,11 @@ struct Selu {
   static constexpr double kAlpha = 1.6732632423543772848170429916717;
   static constexpr double kScale = 1.0507009873554804934193349852946;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return x > F(0) ? F(kScale) * x : F(kScale * kAlpha) * std::expm1(x);
   }
   template <class F>
-  F derivative(F x) const {
+  WHISKER_HOST_DEVICE F derivative(F x) const {
     return x > F(0) ? F(kScale) : F(kScale * kAlpha) * std::exp(x);
   }
 };
@@ -71,11 +72,11 @@ struct Selu {
 struct Exp {
   static constexpr bool kSavesOutput = true;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return std::exp(x);
   }
   template <class F>
-  F derivative(F y) const {
+  WHISKER_HOST_DEVICE F derivative(F y) const {
     return y;
   }
 };
@@ -83,11 +84,11 @@ struct Exp {
 struct Log {
   static constexpr bool kSavesOutput = false;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return std::log(x);
   }
   template <class F>
-  F derivative(F x) const {
+  WHISKER_HOST_DEVICE F derivative(F x) const {
     return F(1) / x;
   }
 };
@@ -95,11 +96,11 @@ struct Log {
 struct Sqrt {
   static constexpr bool kSavesOutput = true;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return std::sqrt(x);
   }
   template <class F>
-  F derivative(F y) const {
+  WHISKER_HOST_DEVICE F derivative(F y) const {
     return F(0.5) / y;
   }
 };
@@ -107,11 +108,11 @@ struct Sqrt {
 struct Square {
   static constexpr bool kSavesOutput = false;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return x * x;
   }
   template <class F>
-  F derivative(F x) const {
+  WHISKER_HOST_DEVICE F derivative(F x) const {
     return F(2) * x;
   }
 };
@@ -119,11 +120,11 @@ struct Square {
 struct Abs {
   static constexpr bool kSavesOutput = false;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return std::abs(x);
   }
   template <class F>
-  F derivative(F x) const {
+  WHISKER_HOST_DEVICE F derivative(F x) const {
     return x > F(0) ? F(1) : x < F(0) ? F(-1) : F(0);
   }
 };
@@ -133,36 +134,36 @@ struct Affine {
   static constexpr bool kSavesOutput = false;
   double scale = 1.0, shift = 0.0;
   template <class F>
-  F operator()(F x) const {
+  WHISKER_HOST_DEVICE F operator()(F x) const {
     return F(scale) * x + F(shift);
   }
   template <class F>
-  F derivative(F) const {
+  WHISKER_HOST_DEVICE F derivative(F) const {
     return F(scale);
   }
 };
 
 struct Add {
   template <class F>
-  F operator()(F a, F b) const {
+  WHISKER_HOST_DEVICE F operator()(F a, F b) const {
     return a + b;
   }
 };
 struct Subtract {
   template <class F>
-  F operator()(F a, F b) const {
+  WHISKER_HOST_DEVICE F operator()(F a, F b) const {
     return a - b;
   }
 };
 struct Multiply {
   template <class F>
-  F operator()(F a, F b) const {
+  WHISKER_HOST_DEVICE F operator()(F a, F b) const {
     return a * b;
   }
 };
 struct Divide {
   template <class F>
-  F operator()(F a, F b) const {
+  WHISKER_HOST_DEVICE F operator()(F a, F b) const {
     return a / b;
   }
 };
@@ -170,7 +171,7 @@ struct Divide {
 /// -label * log(sigmoid(logit)) - (1 - label) * log(1 - sigmoid(logit)), without overflow.
 struct SigmoidCrossEntropy {
   template <class F>
-  F operator()(F logit, F label) const {
+  WHISKER_HOST_DEVICE F operator()(F logit, F label) const {
     const F positive = logit > F(0) ? logit : F(0);
     return positive - logit * label + std::log1p(std::exp(-std::abs(logit)));
   }

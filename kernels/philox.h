@@ -6,13 +6,15 @@
 #include <cmath>
 #include <cstdint>
 
+#include <whisker/kernels/host_device.h>
+
 namespace whisker::inline v0_1::kernels {
 
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
 /// Four random words for one counter value; equal arguments give equal words on every device.
-constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
+WHISKER_HOST_DEVICE constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
   constexpr std::uint32_t kMultiplier0 = 0xD2511F53u, kMultiplier1 = 0xCD9E8D57u;
   constexpr std::uint32_t kWeyl0 = 0x9E3779B9u, kWeyl1 = 0xBB67AE85u;
   for (int round = 0; round < 10; ++round) {
@@ -29,12 +31,12 @@ constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
 }
 
 /// Maps a word to the float grid k / 2^24 in [0, 1): every value is exact in float32.
-constexpr float unit_float(std::uint32_t word) {
+WHISKER_HOST_DEVICE constexpr float unit_float(std::uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24f;
 }
 
 /// Maps a word to [low, high), which rounding alone would not keep to.
-inline float uniform_float(std::uint32_t word, float low, float high) {
+WHISKER_HOST_DEVICE inline float uniform_float(std::uint32_t word, float low, float high) {
   const float value = low + (high - low) * unit_float(word);
   return value < high ? value : std::nextafter(high, low);
 }
