@@ -2,8 +2,10 @@
 #include <unordered_set>
 
 #include <whisker/core/autograd.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
 namespace {
@@ -38,9 +40,9 @@ void accumulate(Tensor& sum, const Tensor& term, const Node& node) {
   if (!sum.defined()) {
     sum = term;
   } else if (!grad_enabled() && sum.is_sole_owner()) {
-    dispatch_float(sum.dtype(), "accumulate", [&](auto tag) {
+    dispatch_float("accumulate", sum, [&](auto tag, auto& context) {
       using T = typename decltype(tag)::type;
-      kernels::cpu::accumulate(term.data<T>(), sum.mutable_data<T>(), sum.numel());
+      accumulate(term.kernel_data<T>(), sum.kernel_mutable_data<T>(), sum.numel(), context);
     });
   } else {
     sum = add(sum, term);
@@ -191,7 +193,9 @@ std::vector<Tensor> gradients(const Tensor& root, const std::vector<Tensor>& inp
   std::vector<Tensor> result;
   for (const Tensor& input : inputs) {
     const Tensor& gradient = collected[input.node().get()];
-    result.push_back(gradient.defined() ? gradient : Tensor::zeros(input.shape(), input.dtype()));
+    result.push_back(gradient.defined()
+                         ? gradient
+                         : Tensor::zeros(input.shape(), input.dtype(), input.device()));
   }
   return result;
 }

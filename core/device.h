@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ostream>
+#include <string>
 
 namespace whisker::inline v0_1 {
 
@@ -18,6 +19,28 @@ struct Device {
     if (device.type == Type::cpu) return out << "cpu";
     return out << "cuda:" << device.index;
   }
+};
+
+/// The number of GPUs that this build can use here; 0 without a driver or without CUDA.
+int cuda_device_count();
+
+/// "cpu", "cuda", "cuda:1", or "auto" for the first GPU if there is one, else the CPU. Throws
+/// InputError for another text or for a GPU that is not there, and says why.
+Device parse_device(const std::string& text);
+
+/// Where this thread puts tensors that are made from nothing: the CPU, or what a DeviceScope says.
+Device default_device();
+
+/// Sets default_device() for a scope.
+class DeviceScope {
+ public:
+  explicit DeviceScope(Device device);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  Device previous_;
 };
 
 }  // namespace whisker::inline v0_1

@@ -93,8 +93,8 @@ MemoryPool::Stats MemoryPool::stats() const {
   return stats_;
 }
 
-kernels::Context& cpu_context() {
-  static kernels::Context context{
+kernels::cpu::Context& cpu_context() {
+  static kernels::cpu::Context context{
       [](std::size_t bytes) { return MemoryPool::host().allocate(bytes); }};
   return context;
 }

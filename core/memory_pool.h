@@ -38,6 +38,6 @@ class MemoryPool {
 };
 
 /// The context that ops hand to CPU kernels.
-kernels::Context& cpu_context();
+kernels::cpu::Context& cpu_context();
 
 }  // namespace whisker::inline v0_1

@@ -1,40 +1,44 @@
 #include <numeric>
 #include <utility>
 
+#include <whisker/core/backend.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/random.h>
 
 namespace whisker::inline v0_1 {
 namespace {
 
-template <class Fill>
-Tensor filled(const Shape& shape, RandomKey key, Fill fill) {
+/// draw(elements, how many, where in the random stream, context) on default_device().
+template <class Draw>
+Tensor filled(const Shape& shape, RandomKey key, Draw draw) {
   // The block index is one 32-bit counter word and a block serves at least two elements.
   check<ShapeError>(shape.numel() <= std::int64_t{1} << 32, "random: ", shape,
                     " has more elements than one key can serve");
   Tensor y = Tensor::empty(shape);
-  fill(y.mutable_data<float>(), shape.numel(),
-       kernels::RandomFill{.key = key.philox_key(), .step = key.step, .stream = key.stream});
+  const kernels::RandomFill fill{.key = key.philox_key(), .step = key.step, .stream = key.stream};
+  with_context(y.device(), [&](auto& context) {
+    draw(y.kernel_mutable_data<float>(), shape.numel(), fill, context);
+  });
   return y;
 }
 
 }  // namespace
 
 Tensor random_uniform(const Shape& shape, float low, float high, RandomKey key) {
-  return filled(shape, key, [=](float* y, std::int64_t n, const kernels::RandomFill& fill) {
-    kernels::cpu::random_uniform(y, n, low, high, fill);
+  return filled(shape, key, [=](float* y, std::int64_t n, const auto& fill, auto& context) {
+    random_uniform(y, n, low, high, fill, context);
   });
 }
 
 Tensor random_normal(const Shape& shape, float mean, float stddev, RandomKey key) {
-  return filled(shape, key, [=](float* y, std::int64_t n, const kernels::RandomFill& fill) {
-    kernels::cpu::random_normal(y, n, mean, stddev, fill);
+  return filled(shape, key, [=](float* y, std::int64_t n, const auto& fill, auto& context) {
+    random_normal(y, n, mean, stddev, fill, context);
   });
 }
 
 Tensor random_truncated_normal(const Shape& shape, float mean, float stddev, RandomKey key) {
-  return filled(shape, key, [=](float* y, std::int64_t n, const kernels::RandomFill& fill) {
-    kernels::cpu::random_truncated_normal(y, n, mean, stddev, fill);
+  return filled(shape, key, [=](float* y, std::int64_t n, const auto& fill, auto& context) {
+    random_truncated_normal(y, n, mean, stddev, fill, context);
   });
 }
 

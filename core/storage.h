@@ -36,4 +36,9 @@ class Storage {
   kernels::PackedWeights packed_;
 };
 
+/// Copies bytes within or between devices. Between host and GPU it is ordered with the GPU's work;
+/// a copy to the host waits for it. The ranges may overlap only on the CPU.
+void copy_bytes(const std::byte* from, Device from_device, std::byte* to, Device to_device,
+                std::size_t bytes);
+
 }  // namespace whisker::inline v0_1

@@ -1,16 +1,11 @@
 #include <algorithm>
-#include <cstring>
 
 #include <whisker/core/autograd.h>
-#include <whisker/core/memory_pool.h>
-#include <whisker/core/tensor.h>
+#include <whisker/core/backend.h>
+#include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
-
-Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-  check(device == Device::cpu(), "storage: this build has no back end for device ", device);
-  buffer_ = MemoryPool::host().allocate(bytes);
-}
 
 Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
   // Beyond this the number of bytes would overflow; no machine has as many.
@@ -23,10 +18,10 @@ Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
 
 Tensor Tensor::full(const Shape& shape, double value, Dtype dtype, Device device) {
   Tensor tensor = empty(shape, dtype, device);
-  dispatch_all(dtype, [&](auto tag) {
+  dispatch_all("full", tensor, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
     using Through = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
-    std::fill_n(tensor.mutable_data<T>(), shape.numel(), T(static_cast<Through>(value)));
+    fill(T(static_cast<Through>(value)), tensor.kernel_mutable_data<T>(), shape.numel(), context);
   });
   return tensor;
 }
@@ -35,9 +30,9 @@ template <class T>
 Tensor Tensor::from_span(std::span<const T> values, const Shape& shape) {
   check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.numel(),
                     "tensor: ", values.size(), " values for shape ", shape);
-  Tensor tensor = empty(shape, dtype_of<T>);
+  Tensor tensor = empty(shape, dtype_of<T>, Device::cpu());
   std::copy(values.begin(), values.end(), tensor.template mutable_data<T>());
-  return tensor;
+  return tensor.to(default_device());
 }
 template Tensor Tensor::from_span(std::span<const float>, const Shape&);
 template Tensor Tensor::from_span(std::span<const double>, const Shape&);
@@ -74,13 +69,28 @@ std::byte* Tensor::raw_mutable_data() {
   return get().storage->mutable_data() + get().offset;
 }
 
-const std::byte* Tensor::checked_bytes(Dtype wanted) const {
+void Tensor::check_elements(Dtype wanted) const {
   check<ShapeError>(dtype() == wanted, "tensor: elements are ", dtype(), ", not ", wanted);
+}
+void Tensor::check_on_host() const {
+  check<ShapeError>(device() == Device::cpu(), "tensor: the elements are on ", device(),
+                    "; copy them with to(Device::cpu())");
+}
+const std::byte* Tensor::checked_bytes(Dtype wanted) const {
+  check_elements(wanted);
   return raw_data();
 }
 std::byte* Tensor::checked_mutable_bytes(Dtype wanted) {
-  check<ShapeError>(dtype() == wanted, "tensor: elements are ", dtype(), ", not ", wanted);
+  check_elements(wanted);
   return raw_mutable_data();
+}
+const std::byte* Tensor::host_bytes(Dtype wanted) const {
+  check_on_host();
+  return checked_bytes(wanted);
+}
+std::byte* Tensor::mutable_host_bytes(Dtype wanted) {
+  check_on_host();
+  return checked_mutable_bytes(wanted);
 }
 
 double Tensor::item() const {
@@ -88,8 +98,15 @@ double Tensor::item() const {
   return dispatch_all(dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using Through = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
-    return static_cast<double>(static_cast<Through>(*data<T>()));
+    return static_cast<double>(static_cast<Through>(*to(Device::cpu()).data<T>()));
   });
+}
+
+Tensor Tensor::to(Device target) const {
+  if (device() == target) return detach();
+  Tensor copy = empty(shape(), dtype(), target);
+  copy.copy_from(*this);
+  return copy;
 }
 
 Tensor Tensor::clone() const {
@@ -102,7 +119,8 @@ void Tensor::copy_from(const Tensor& source) {
   check<ShapeError>(shape() == source.shape() && dtype() == source.dtype(),
                     "copy_from: ", source.dtype(), " ", source.shape(), " into ", dtype(), " ",
                     shape());
-  if (bytes() > 0) std::memmove(raw_mutable_data(), source.raw_data(), bytes());
+  if (bytes() > 0)
+    copy_bytes(source.raw_data(), source.device(), raw_mutable_data(), device(), bytes());
 }
 
 Tensor Tensor::detach() const {

@@ -27,13 +27,16 @@ class Tensor {
  public:
   Tensor() = default;
 
-  static Tensor empty(const Shape& shape, Dtype dtype = Dtype::float32, Device device = {});
+  static Tensor empty(const Shape& shape, Dtype dtype = Dtype::float32,
+                      Device device = default_device());
   static Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::float32,
-                     Device device = {});
-  static Tensor zeros(const Shape& shape, Dtype dtype = Dtype::float32, Device device = {}) {
+                     Device device = default_device());
+  static Tensor zeros(const Shape& shape, Dtype dtype = Dtype::float32,
+                      Device device = default_device()) {
     return full(shape, 0.0, dtype, device);
   }
-  /// Copies host values; throws ShapeError unless there are shape.numel() of them.
+  /// Copies host values to default_device(); throws ShapeError unless there are shape.numel() of
+  /// them.
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape) {
     return from_span(std::span<const T>(values), shape);
@@ -50,28 +53,41 @@ class Tensor {
   Dtype dtype() const;
   Device device() const;
 
-  /// The elements; throws ShapeError unless T is the dtype. mutable_data() counts as a write.
+  /// The elements of a tensor on the CPU; throws ShapeError unless T is the dtype and the device
+  /// is the CPU. mutable_data() counts as a write.
   template <class T>
   const T* data() const {
-    return reinterpret_cast<const T*>(checked_bytes(dtype_of<T>));
+    return reinterpret_cast<const T*>(host_bytes(dtype_of<T>));
   }
   template <class T>
   T* mutable_data() {
+    return reinterpret_cast<T*>(mutable_host_bytes(dtype_of<T>));
+  }
+  /// The same on any device: only a kernel of that device may follow these pointers.
+  template <class T>
+  const T* kernel_data() const {
+    return reinterpret_cast<const T*>(checked_bytes(dtype_of<T>));
+  }
+  template <class T>
+  T* kernel_mutable_data() {
     return reinterpret_cast<T*>(checked_mutable_bytes(dtype_of<T>));
   }
   const std::byte* raw_data() const;
   std::byte* raw_mutable_data();
 
-  /// The only element of a one-element tensor.
+  /// The only element of a one-element tensor, and all elements; they wait for the device.
   double item() const;
   template <class T>
   std::vector<T> to_vector() const {
-    return std::vector<T>(data<T>(), data<T>() + numel());
+    const Tensor host = to(Device::cpu());
+    return std::vector<T>(host.data<T>(), host.data<T>() + numel());
   }
 
-  /// A copy with storage of its own and no gradient.
+  /// The same elements on a device, outside the graph; this very tensor if it is there already.
+  Tensor to(Device device) const;
+  /// A copy on the same device with storage of its own and no gradient.
   Tensor clone() const;
-  /// Overwrites the elements; shape, dtype and device must be equal.
+  /// Overwrites the elements; shape and dtype must be equal, the devices may differ.
   void copy_from(const Tensor& source);
   /// The same elements outside the graph.
   Tensor detach() const;
@@ -110,8 +126,12 @@ class Tensor {
   };
   explicit Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
   const Impl& get() const;
+  void check_elements(Dtype wanted) const;
+  void check_on_host() const;
   const std::byte* checked_bytes(Dtype wanted) const;
   std::byte* checked_mutable_bytes(Dtype wanted);
+  const std::byte* host_bytes(Dtype wanted) const;
+  std::byte* mutable_host_bytes(Dtype wanted);
 
   std::shared_ptr<Impl> impl_;
 };

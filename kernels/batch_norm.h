@@ -31,7 +31,7 @@ void batch_norm_statistics(const T* x, compute_type<T>* mean, compute_type<T>* v
 template <class T>
 void batch_norm_forward(const T* x, const compute_type<T>* gamma, const compute_type<T>* beta,
                         const compute_type<T>* mean, const compute_type<T>* variance, T* y,
-                        const BatchNormShape& shape);
+                        const BatchNormShape& shape, Context& context);
 
 /// Gradients through the batch's own statistics. With dz the gradient behind the activation:
 ///   dgamma = sum dz * xhat,  dbeta = sum dz,

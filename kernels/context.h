@@ -12,12 +12,6 @@ namespace whisker::inline v0_1::kernels {
 
 using Buffer = std::shared_ptr<std::byte>;
 
-/// Handed to every kernel that needs scratch memory; kernels themselves never allocate.
-struct Context {
-  /// Returns 64-byte aligned memory; throws OutOfMemory.
-  Buffer (*allocate)(std::size_t bytes);
-};
-
 /// Copies of one weight in the layouts that its kernels want, each made once per update.
 /// Whoever changes the weight calls clear(). Safe to use from several threads.
 class PackedWeights {
@@ -45,5 +39,16 @@ struct Weight {
   const T* data = nullptr;
   PackedWeights* packed = nullptr;
 };
+
+namespace cpu {
+
+/// Handed to every CPU kernel; kernels themselves never allocate. Its type is also what makes an
+/// unqualified call find the kernels of this namespace.
+struct Context {
+  /// Returns 64-byte aligned memory; throws OutOfMemory.
+  Buffer (*allocate)(std::size_t bytes);
+};
+
+}  // namespace cpu
 
 }  // namespace whisker::inline v0_1::kernels

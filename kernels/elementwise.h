@@ -184,6 +184,12 @@ struct BroadcastShape {
   std::array<std::int64_t, kMaxRank> dims{}, a_strides{}, b_strides{};
 };
 
+/// A copy of rows of bytes that lie apart, as slices and joins along an axis are.
+struct RowCopy {
+  std::int64_t rows = 0;
+  std::size_t row_bytes = 0, from_stride = 0, to_stride = 0;  // bytes
+};
+
 /// Reduction over the middle of [outer, reduce, inner].
 struct ReduceShape {
   std::int64_t outer = 1, reduce = 1, inner = 1;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <whisker/kernels/context.h>
+
 namespace whisker::inline v0_1::kernels {
 
 /// Kingma & Ba 2015: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, then
@@ -30,15 +32,18 @@ namespace cpu {
 
 /// T is float or double.
 template <class T>
-void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step);
+void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step,
+                 Context& context);
 /// A null velocity means no momentum.
 template <class T>
-void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step);
+void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step,
+                Context& context);
 template <class T>
-void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step);
+void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step,
+                    Context& context);
 /// average = decay * average + (1 - decay) * value.
 template <class T>
-void average_update(T* average, const T* value, std::int64_t n, double decay);
+void average_update(T* average, const T* value, std::int64_t n, double decay, Context& context);
 
 }  // namespace cpu
 }  // namespace whisker::inline v0_1::kernels

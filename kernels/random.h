@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <whisker/kernels/context.h>
 #include <whisker/kernels/philox.h>
 
 namespace whisker::inline v0_1::kernels {
@@ -20,12 +21,14 @@ struct RandomFill {
 namespace cpu {
 
 /// y[i] uniform in [low, high).
-void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill& fill);
+void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill& fill,
+                    Context& context);
 /// y[i] = mean + stddev * z with z standard normal, by the Box-Muller transform in double.
-void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill);
+void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill,
+                   Context& context);
 /// The same with z drawn again while it is beyond two standard deviations, as TensorFlow does.
 void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
-                             const RandomFill& fill);
+                             const RandomFill& fill, Context& context);
 
 }  // namespace cpu
 }  // namespace whisker::inline v0_1::kernels

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/batch_norm.h>
+#include <whisker/core/ops/binary.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/layers/batch_norm2d.h>
 #include <whisker/layers/init.h>
@@ -39,15 +41,15 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
 void BatchNorm2d::update_moving(const Tensor& mean, const Tensor& variance, std::int64_t rows) {
   const auto bessel = static_cast<float>(static_cast<double>(rows) /
                                          static_cast<double>(std::max<std::int64_t>(rows - 1, 1)));
-  std::vector<float> unbiased = variance.to_vector<float>();
-  for (float& v : unbiased)
-    v *= bessel;
-  for (int i = 0; i < options_.updates_per_forward; ++i) {
-    kernels::cpu::average_update(moving_mean_.mutable_data<float>(), mean.data<float>(),
-                                 options_.channels, options_.momentum);
-    kernels::cpu::average_update(moving_variance_.mutable_data<float>(), unbiased.data(),
-                                 options_.channels, options_.momentum);
-  }
+  const Tensor unbiased = scale(variance, bessel);
+  with_context(mean.device(), [&](auto& context) {
+    for (int i = 0; i < options_.updates_per_forward; ++i) {
+      average_update(moving_mean_.kernel_mutable_data<float>(), mean.kernel_data<float>(),
+                     options_.channels, options_.momentum, context);
+      average_update(moving_variance_.kernel_mutable_data<float>(), unbiased.kernel_data<float>(),
+                     options_.channels, options_.momentum, context);
+    }
+  });
 }
 
 void BatchNorm2d::visit(ModuleVisitor& visitor) {

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include <whisker/core/backend.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/optim/adam.h>
 
@@ -22,11 +23,11 @@ void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
       .beta2 = options_.beta2,
       .epsilon = options_.epsilon,
       .inverse_sqrt_correction = paper ? 1.0 : 1.0 / std::sqrt(c2)};
-  dispatch_master(parameter.dtype(), "adam", [&](auto tag) {
+  dispatch_master("adam", parameter, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::adam_update(parameter.mutable_data<T>(), gradient.data<T>(),
-                              slot(0, i).mutable_data<T>(), slot(1, i).mutable_data<T>(),
-                              parameter.numel(), step);
+    adam_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(),
+                slot(0, i).kernel_mutable_data<T>(), slot(1, i).kernel_mutable_data<T>(),
+                parameter.numel(), step, context);
   });
 }
 

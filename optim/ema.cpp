@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <whisker/core/backend.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/optim/ema.h>
 
@@ -23,10 +24,10 @@ void Ema::update(nn::Module& module) {
   }
   for (const auto& [name, value] : values) {
     Tensor& average = average_.at(name);
-    dispatch_master(value.dtype(), "ema", [&](auto tag) {
+    dispatch_master("ema", value, [&](auto tag, auto& context) {
       using T = typename decltype(tag)::type;
-      kernels::cpu::average_update(average.mutable_data<T>(), value.template data<T>(),
-                                   average.numel(), decay);
+      average_update(average.kernel_mutable_data<T>(), value.template kernel_data<T>(),
+                     average.numel(), decay, context);
     });
   }
 }

@@ -1,3 +1,4 @@
+#include <whisker/core/backend.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/optim/rmsprop.h>
 
@@ -15,10 +16,10 @@ void RmsProp::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
                                   .decay = options_.decay,
                                   .epsilon = options_.epsilon,
                                   .epsilon_inside_root = options_.epsilon_inside_root};
-  dispatch_master(parameter.dtype(), "rmsprop", [&](auto tag) {
+  dispatch_master("rmsprop", parameter, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::rmsprop_update(parameter.mutable_data<T>(), gradient.data<T>(),
-                                 slot(0, i).mutable_data<T>(), parameter.numel(), step);
+    rmsprop_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(),
+                   slot(0, i).kernel_mutable_data<T>(), parameter.numel(), step, context);
   });
 }
 

@@ -1,3 +1,4 @@
+#include <whisker/core/backend.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/optim/sgd.h>
 
@@ -23,11 +24,11 @@ void Sgd::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
   const kernels::SgdStep step{.learning_rate = learning_rate(),
                               .momentum = options_.momentum,
                               .nesterov = options_.nesterov};
-  dispatch_master(parameter.dtype(), "sgd", [&](auto tag) {
+  dispatch_master("sgd", parameter, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    T* velocity = options_.momentum == 0.0 ? nullptr : slot(0, i).mutable_data<T>();
-    kernels::cpu::sgd_update(parameter.mutable_data<T>(), gradient.data<T>(), velocity,
-                             parameter.numel(), step);
+    T* velocity = options_.momentum == 0.0 ? nullptr : slot(0, i).kernel_mutable_data<T>();
+    sgd_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(), velocity,
+               parameter.numel(), step, context);
   });
 }
 

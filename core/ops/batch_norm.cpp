@@ -1,5 +1,5 @@
 #include <whisker/core/autograd.h>
-#include <whisker/core/memory_pool.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/batch_norm.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/cast.h>
@@ -73,41 +73,43 @@ std::vector<Tensor> composite_backward(const Tensor& x, const Tensor& gamma, con
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                            const BatchNormOptions& options) {
   const auto shape = checked_shape("batch_norm", x, {gamma, beta}, options);
-  const auto channel_tensor = [&] { return Tensor::empty(gamma.shape(), gamma.dtype()); };
+  const auto channel_tensor = [&] {
+    return Tensor::empty(gamma.shape(), gamma.dtype(), gamma.device());
+  };
   BatchNormResult result{Tensor::empty(x.shape(), x.dtype(), x.device()), channel_tensor(),
                          channel_tensor()};
-  dispatch_float(x.dtype(), "batch_norm", [&](auto tag) {
+  dispatch_float("batch_norm", x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
     using F = compute_type<T>;
-    kernels::cpu::batch_norm_statistics(x.data<T>(), result.mean.mutable_data<F>(),
-                                        result.variance.mutable_data<F>(), shape, cpu_context());
-    kernels::cpu::batch_norm_forward(x.data<T>(), gamma.data<F>(), beta.data<F>(),
-                                     result.mean.data<F>(), result.variance.data<F>(),
-                                     result.y.mutable_data<T>(), shape);
+    batch_norm_statistics(x.kernel_data<T>(), result.mean.kernel_mutable_data<F>(),
+                          result.variance.kernel_mutable_data<F>(), shape, context);
+    batch_norm_forward(x.kernel_data<T>(), gamma.kernel_data<F>(), beta.kernel_data<F>(),
+                       result.mean.kernel_data<F>(), result.variance.kernel_data<F>(),
+                       result.y.kernel_mutable_data<T>(), shape, context);
   });
   if (!must_record({x, gamma, beta})) return result;
 
-  result.y =
-      record(result.y, "batch_norm", {x, gamma, beta},
-             [x = Saved(x), gamma = Saved(gamma), beta = Saved(beta), mean = result.mean,
-              variance = result.variance, shape,
-              options](const Tensor& dy, const NodePtr&) -> std::vector<Tensor> {
-               if (grad_enabled())
-                 return composite_backward(x.get(), gamma.get(), beta.get(), dy, options);
-               const Tensor input = x.get(), scale = gamma.get(), offset = beta.get();
-               Tensor dx = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-               Tensor dgamma = Tensor::empty(scale.shape(), scale.dtype());
-               Tensor dbeta = Tensor::empty(scale.shape(), scale.dtype());
-               dispatch_float(dy.dtype(), "batch_norm", [&](auto tag) {
-                 using T = typename decltype(tag)::type;
-                 using F = compute_type<T>;
-                 kernels::cpu::batch_norm_backward(
-                     input.data<T>(), scale.data<F>(), offset.data<F>(), mean.data<F>(),
-                     variance.data<F>(), dy.data<T>(), dx.mutable_data<T>(),
-                     dgamma.mutable_data<F>(), dbeta.mutable_data<F>(), shape, cpu_context());
-               });
-               return {dx, dgamma, dbeta};
-             });
+  result.y = record(result.y, "batch_norm", {x, gamma, beta},
+                    [x = Saved(x), gamma = Saved(gamma), beta = Saved(beta), mean = result.mean,
+                     variance = result.variance, shape,
+                     options](const Tensor& dy, const NodePtr&) -> std::vector<Tensor> {
+                      if (grad_enabled())
+                        return composite_backward(x.get(), gamma.get(), beta.get(), dy, options);
+                      const Tensor input = x.get(), scale = gamma.get(), offset = beta.get();
+                      Tensor dx = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+                      Tensor dgamma = Tensor::empty(scale.shape(), scale.dtype(), scale.device());
+                      Tensor dbeta = Tensor::empty(scale.shape(), scale.dtype(), scale.device());
+                      dispatch_float("batch_norm", dy, [&](auto tag, auto& context) {
+                        using T = typename decltype(tag)::type;
+                        using F = compute_type<T>;
+                        batch_norm_backward(
+                            input.kernel_data<T>(), scale.kernel_data<F>(), offset.kernel_data<F>(),
+                            mean.kernel_data<F>(), variance.kernel_data<F>(), dy.kernel_data<T>(),
+                            dx.kernel_mutable_data<T>(), dgamma.kernel_mutable_data<F>(),
+                            dbeta.kernel_mutable_data<F>(), shape, context);
+                      });
+                      return {dx, dgamma, dbeta};
+                    });
   return result;
 }
 
@@ -118,11 +120,12 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& 
       checked_shape("batch_norm_inference", x, {gamma, beta, mean, variance}, options);
   if (must_record({x, gamma, beta})) return composite(x, gamma, beta, mean, variance, options);
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  dispatch_float(x.dtype(), "batch_norm_inference", [&](auto tag) {
+  dispatch_float("batch_norm_inference", x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
     using F = compute_type<T>;
-    kernels::cpu::batch_norm_forward(x.data<T>(), gamma.data<F>(), beta.data<F>(), mean.data<F>(),
-                                     variance.data<F>(), y.mutable_data<T>(), shape);
+    batch_norm_forward(x.kernel_data<T>(), gamma.kernel_data<F>(), beta.kernel_data<F>(),
+                       mean.kernel_data<F>(), variance.kernel_data<F>(), y.kernel_mutable_data<T>(),
+                       shape, context);
   });
   return y;
 }

@@ -1,8 +1,10 @@
 #include <whisker/core/autograd.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/reduce.h>
 #include <whisker/core/ops/unary.h>
 #include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
 namespace {
@@ -52,11 +54,11 @@ Tensor binary(const char* name, const Tensor& a, const Tensor& b, Op op) {
   check_same_kind(name, a, b);
   const Shape out = broadcast_shapes(a.shape(), b.shape(), name);
   Tensor c = Tensor::empty(out, a.dtype(), a.device());
-  dispatch_float(a.dtype(), name, [&](auto tag) {
+  dispatch_float(name, a, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
     if (c.numel() > 0)
-      kernels::cpu::binary_forward(a.data<T>(), b.data<T>(), c.mutable_data<T>(),
-                                   broadcast_walk(a.shape(), b.shape(), out), op);
+      binary_forward(a.kernel_data<T>(), b.kernel_data<T>(), c.kernel_mutable_data<T>(),
+                     broadcast_walk(a.shape(), b.shape(), out), op, context);
   });
   return c;
 }

@@ -1,5 +1,5 @@
 #include <whisker/core/autograd.h>
-#include <whisker/core/memory_pool.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/conv2d.h>
 #include <whisker/core/ops/reduce.h>
 
@@ -32,21 +32,21 @@ template <class T>
 kernels::Weight<compute_type<T>> packed_weight(const Tensor& weight) {
   // Packed copies are kept per storage, so only for a weight that is all of its storage.
   const bool whole = weight.bytes() == weight.storage()->bytes();
-  return {weight.data<compute_type<T>>(), whole ? &weight.storage()->packed() : nullptr};
+  return {weight.kernel_data<compute_type<T>>(), whole ? &weight.storage()->packed() : nullptr};
 }
 
 template <class T>
 const compute_type<T>* data_or_null(const Tensor& bias) {
-  return bias.defined() ? bias.data<compute_type<T>>() : nullptr;
+  return bias.defined() ? bias.kernel_data<compute_type<T>>() : nullptr;
 }
 
 Tensor run_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const Conv2dShape& s) {
   Tensor y = Tensor::empty({s.batch, s.out_h(), s.out_w(), s.out_channels}, x.dtype(), x.device());
-  dispatch_float(x.dtype(), "conv2d", [&](auto tag) {
+  dispatch_float("conv2d", x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::conv2d_forward(x.data<T>(), packed_weight<T>(weight), data_or_null<T>(bias),
-                                 y.mutable_data<T>(), s, cpu_context());
+    conv2d_forward(x.kernel_data<T>(), packed_weight<T>(weight), data_or_null<T>(bias),
+                   y.kernel_mutable_data<T>(), s, context);
   });
   return y;
 }
@@ -54,11 +54,10 @@ Tensor run_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
 Tensor run_backward_data(const Tensor& dy, const Tensor& weight, const Tensor& bias,
                          const Conv2dShape& s) {
   Tensor dx = Tensor::empty({s.batch, s.in_h, s.in_w, s.in_channels}, dy.dtype(), dy.device());
-  dispatch_float(dy.dtype(), "conv2d_input_grad", [&](auto tag) {
+  dispatch_float("conv2d_input_grad", dy, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::conv2d_backward_data(dy.data<T>(), packed_weight<T>(weight),
-                                       data_or_null<T>(bias), dx.mutable_data<T>(), s,
-                                       cpu_context());
+    conv2d_backward_data(dy.kernel_data<T>(), packed_weight<T>(weight), data_or_null<T>(bias),
+                         dx.kernel_mutable_data<T>(), s, context);
   });
   return dx;
 }
@@ -152,10 +151,10 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, const Shape& weight
   check<ShapeError>(dy.shape() == output_shape(shape), "conv2d_weight_grad: x ", x.shape(),
                     " gives y ", output_shape(shape), ", dy is ", dy.shape());
   Tensor dweight = Tensor::empty(weight_shape, weight_dtype(x.dtype()), x.device());
-  dispatch_float(x.dtype(), "conv2d_weight_grad", [&](auto tag) {
+  dispatch_float("conv2d_weight_grad", x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::conv2d_backward_weight(
-        x.data<T>(), dy.data<T>(), dweight.mutable_data<compute_type<T>>(), shape, cpu_context());
+    conv2d_backward_weight(x.kernel_data<T>(), dy.kernel_data<T>(),
+                           dweight.kernel_mutable_data<compute_type<T>>(), shape, context);
   });
   if (!must_record({x, dy})) return dweight;
   return record(

@@ -1,5 +1,5 @@
 #include <whisker/core/autograd.h>
-#include <whisker/core/memory_pool.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/ops/matmul.h>
@@ -32,9 +32,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, MatmulOptions options) {
                     ta ? " transposed" : "", " and ", b.shape(), tb ? " transposed" : "",
                     " differ");
   Tensor c = Tensor::empty({shape.m, shape.n}, a.dtype(), a.device());
-  dispatch_float(a.dtype(), "matmul", [&](auto tag) {
+  dispatch_float("matmul", a, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::matmul(a.data<T>(), b.data<T>(), c.mutable_data<T>(), shape, cpu_context());
+    matmul(a.kernel_data<T>(), b.kernel_data<T>(), c.kernel_mutable_data<T>(), shape, context);
   });
   if (!must_record({a, b})) return c;
   return record(c, "matmul", {a, b},

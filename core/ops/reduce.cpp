@@ -1,12 +1,13 @@
 #include <array>
 
 #include <whisker/core/autograd.h>
-#include <whisker/core/memory_pool.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/ops/reduce.h>
 #include <whisker/core/ops/reshape.h>
 #include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
 namespace {
@@ -25,9 +26,9 @@ Tensor sum_run(const Tensor& x, int first, int last) {
     if (axis >= first && axis <= last) shape = shape.with(axis, 1);
   }
   Tensor y = Tensor::empty(shape, sum_dtype(x.dtype()), x.device());
-  dispatch_float(x.dtype(), "sum", [&](auto tag) {
+  dispatch_float("sum", x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::reduce_sum(x.data<T>(), y.mutable_data<compute_type<T>>(), walk, cpu_context());
+    reduce_sum(x.kernel_data<T>(), y.kernel_mutable_data<compute_type<T>>(), walk, context);
   });
   return y;
 }

@@ -1,7 +1,10 @@
-#include <cstring>
+#include <algorithm>
 
 #include <whisker/core/autograd.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/reshape.h>
+#include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
 namespace {
@@ -21,10 +24,12 @@ Tensor copy_range(const Tensor& x, int axis, std::int64_t begin, std::int64_t si
   const std::size_t from_row = static_cast<std::size_t>(x.dim(axis)) * inner;
   const std::size_t row = static_cast<std::size_t>(size) * inner;
   const std::int64_t rows = product(x.shape(), 0, axis);
-  std::byte* to = part.raw_mutable_data();
-  const std::byte* from = x.raw_data() + static_cast<std::size_t>(begin) * inner;
-  for (std::int64_t r = 0; r < rows; ++r, to += row, from += from_row)
-    std::memcpy(to, from, row);
+  const kernels::RowCopy copy{
+      .rows = rows, .row_bytes = row, .from_stride = from_row, .to_stride = row};
+  with_context(x.device(), [&](auto& context) {
+    copy_rows(x.raw_data() + static_cast<std::size_t>(begin) * inner, part.raw_mutable_data(), copy,
+              context);
+  });
   return part;
 }
 
@@ -32,10 +37,12 @@ Tensor copy_range(const Tensor& x, int axis, std::int64_t begin, std::int64_t si
 Tensor pad_range(const Tensor& part, const Shape& shape, int axis, std::int64_t begin) {
   const std::int64_t end = begin + part.dim(axis);
   std::vector<Tensor> pieces;
-  if (begin > 0) pieces.push_back(Tensor::zeros(shape.with(axis, begin), part.dtype()));
+  if (begin > 0)
+    pieces.push_back(Tensor::zeros(shape.with(axis, begin), part.dtype(), part.device()));
   pieces.push_back(part);
   if (end < shape[axis])
-    pieces.push_back(Tensor::zeros(shape.with(axis, shape[axis] - end), part.dtype()));
+    pieces.push_back(
+        Tensor::zeros(shape.with(axis, shape[axis] - end), part.dtype(), part.device()));
   return concat(pieces, axis);
 }
 
@@ -94,13 +101,19 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
   }
   Tensor y = Tensor::empty(first.shape().with(at, size), first.dtype(), first.device());
   const std::int64_t rows = product(first.shape(), 0, at);
-  std::byte* to = y.raw_mutable_data();
-  for (std::int64_t r = 0; r < rows; ++r)
+  const std::size_t y_row = y.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(rows, 1));
+  with_context(y.device(), [&](auto& context) {
+    std::byte* to = y.raw_mutable_data();
     for (const Tensor& part : parts) {
-      const std::size_t row = part.bytes() / static_cast<std::size_t>(rows);
-      if (row > 0) std::memcpy(to, part.raw_data() + static_cast<std::size_t>(r) * row, row);
+      const std::size_t row =
+          part.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(rows, 1));
+      copy_rows(
+          part.raw_data(), to,
+          kernels::RowCopy{.rows = rows, .row_bytes = row, .from_stride = row, .to_stride = y_row},
+          context);
       to += row;
     }
+  });
   if (!recorded) return y;
 
   std::vector<std::int64_t> sizes;

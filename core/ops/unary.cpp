@@ -1,7 +1,9 @@
 #include <whisker/core/autograd.h>
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/unary.h>
 #include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
 
 namespace whisker::inline v0_1 {
 namespace {
@@ -9,10 +11,10 @@ namespace {
 template <class Op>
 Tensor unary_backward(const char* name, const Tensor& dy, const Tensor& saved, Op op) {
   Tensor dx = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  dispatch_float(dy.dtype(), name, [&](auto tag) {
+  dispatch_float(name, dy, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::unary_backward(dy.data<T>(), saved.data<T>(), dx.mutable_data<T>(), dy.numel(),
-                                 op);
+    unary_backward(dy.kernel_data<T>(), saved.kernel_data<T>(), dx.kernel_mutable_data<T>(),
+                   dy.numel(), op, context);
   });
   return dx;
 }
@@ -22,9 +24,9 @@ Tensor unary_backward(const char* name, const Tensor& dy, const Tensor& saved, O
 template <class Op, class Derivative>
 Tensor unary(const char* name, const Tensor& x, Op op, Derivative derivative) {
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  dispatch_float(x.dtype(), name, [&](auto tag) {
+  dispatch_float(name, x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
-    kernels::cpu::unary_forward(x.data<T>(), y.mutable_data<T>(), x.numel(), op);
+    unary_forward(x.kernel_data<T>(), y.kernel_mutable_data<T>(), x.numel(), op, context);
   });
   if (!must_record({x})) return y;
   return record(y, name, {x},

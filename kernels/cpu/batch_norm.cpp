@@ -211,7 +211,7 @@ void batch_norm_statistics(const T* x, compute_type<T>* mean, compute_type<T>* v
 template <class T>
 void batch_norm_forward(const T* x, const compute_type<T>* gamma, const compute_type<T>* beta,
                         const compute_type<T>* mean, const compute_type<T>* variance, T* y,
-                        const BatchNormShape& s) {
+                        const BatchNormShape& s, Context&) {
   const Folded f(s, sizeof(T));
   const Coefficients<compute_type<T>> k(gamma, beta, mean, variance, s, f);
   f.for_each_chunk([&](std::int64_t first, std::int64_t, std::int64_t rows) {
@@ -266,7 +266,7 @@ void batch_norm_backward(const T* x, const compute_type<T>* gamma, const compute
                                          const BatchNormShape&, Context&);                       \
   template void batch_norm_forward<T>(const T*, const compute_type<T>*, const compute_type<T>*,  \
                                       const compute_type<T>*, const compute_type<T>*, T*,        \
-                                      const BatchNormShape&);                                    \
+                                      const BatchNormShape&, Context&);                          \
   template void batch_norm_backward<T>(const T*, const compute_type<T>*, const compute_type<T>*, \
                                        const compute_type<T>*, const compute_type<T>*, const T*, \
                                        T*, compute_type<T>*, compute_type<T>*,                   \

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -62,7 +64,7 @@ void binary_row(const T* a, std::int64_t a_stride, const T* b, std::int64_t b_st
 }  // namespace
 
 template <class Op, class T>
-void unary_forward(const T* x, T* y, std::int64_t n, Op op) {
+void unary_forward(const T* x, T* y, std::int64_t n, Op op, Context&) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       y[i] = T(op(load(x[i])));
@@ -70,7 +72,7 @@ void unary_forward(const T* x, T* y, std::int64_t n, Op op) {
 }
 
 template <class Op, class T>
-void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op) {
+void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op, Context&) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       dx[i] = T(load(dy[i]) * op.derivative(load(saved[i])));
@@ -78,7 +80,7 @@ void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op) {
 }
 
 template <class Op, class T>
-void binary_forward(const T* a, const T* b, T* c, const BroadcastShape& shape, Op op) {
+void binary_forward(const T* a, const T* b, T* c, const BroadcastShape& shape, Op op, Context&) {
   const auto last = static_cast<std::size_t>(shape.rank - 1);
   const std::int64_t inner = shape.dims[last];
   std::int64_t rows = 1;
@@ -153,7 +155,7 @@ void reduce_sum(const T* x, compute_type<T>* y, const ReduceShape& shape, Contex
 }
 
 template <class From, class To>
-void cast(const From* x, To* y, std::int64_t n) {
+void cast(const From* x, To* y, std::int64_t n, Context&) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       // bfloat16 converts from and to float only.
@@ -165,20 +167,33 @@ void cast(const From* x, To* y, std::int64_t n) {
 }
 
 template <class T>
-void accumulate(const T* term, T* sum, std::int64_t n) {
+void fill(T value, T* y, std::int64_t n, Context&) {
+  std::fill_n(y, n, value);
+}
+template void fill(std::uint8_t, std::uint8_t*, std::int64_t, Context&);
+template void fill(std::int32_t, std::int32_t*, std::int64_t, Context&);
+
+void copy_rows(const std::byte* from, std::byte* to, const RowCopy& copy, Context&) {
+  if (copy.row_bytes == 0) return;
+  for (std::int64_t row = 0; row < copy.rows; ++row, from += copy.from_stride, to += copy.to_stride)
+    std::memcpy(to, from, copy.row_bytes);
+}
+
+template <class T>
+void accumulate(const T* term, T* sum, std::int64_t n, Context&) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       sum[i] = T(load(sum[i]) + load(term[i]));
   });
 }
 
-#define WHISKER_INSTANTIATE_UNARY(Op, T)                              \
-  template void unary_forward<Op, T>(const T*, T*, std::int64_t, Op); \
-  template void unary_backward<Op, T>(const T*, const T*, T*, std::int64_t, Op);
+#define WHISKER_INSTANTIATE_UNARY(Op, T)                                        \
+  template void unary_forward<Op, T>(const T*, T*, std::int64_t, Op, Context&); \
+  template void unary_backward<Op, T>(const T*, const T*, T*, std::int64_t, Op, Context&);
 #define WHISKER_INSTANTIATE_BINARY(Op, T) \
-  template void binary_forward<Op, T>(const T*, const T*, T*, const BroadcastShape&, Op);
+  template void binary_forward<Op, T>(const T*, const T*, T*, const BroadcastShape&, Op, Context&);
 #define WHISKER_INSTANTIATE_CAST(From, To) \
-  template void cast<From, To>(const From*, To*, std::int64_t);
+  template void cast<From, To>(const From*, To*, std::int64_t, Context&);
 #define WHISKER_INSTANTIATE(T)                                                           \
   WHISKER_INSTANTIATE_UNARY(LeakyRelu, T)                                                \
   WHISKER_INSTANTIATE_UNARY(Tanh, T)                                                     \
@@ -201,7 +216,8 @@ void accumulate(const T* term, T* sum, std::int64_t n) {
   WHISKER_INSTANTIATE_CAST(std::uint8_t, T)                                              \
   WHISKER_INSTANTIATE_CAST(std::int32_t, T)                                              \
   template void reduce_sum<T>(const T*, compute_type<T>*, const ReduceShape&, Context&); \
-  template void accumulate<T>(const T*, T*, std::int64_t);
+  template void fill<T>(T, T*, std::int64_t, Context&);                                  \
+  template void accumulate<T>(const T*, T*, std::int64_t, Context&);
 WHISKER_INSTANTIATE(float)
 WHISKER_INSTANTIATE(bfloat16)
 WHISKER_INSTANTIATE(double)

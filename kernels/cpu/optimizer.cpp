@@ -34,14 +34,14 @@ WHISKER_SIMD_CLONES void adam_range(double* theta, const double* g, double* m, d
 }  // namespace
 
 template <class T>
-void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step) {
+void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step, Context&) {
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     adam_range(theta + begin, g + begin, m + begin, v + begin, end - begin, step);
   });
 }
 
 template <class T>
-void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step) {
+void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step, Context&) {
   const T rate = T(step.learning_rate), momentum = T(step.momentum);
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -56,7 +56,8 @@ void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep
 }
 
 template <class T>
-void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step) {
+void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step,
+                    Context&) {
   const T rate = T(step.learning_rate), decay = T(step.decay), rest = T(1.0 - step.decay);
   const T inside = T(step.epsilon_inside_root ? step.epsilon : 0.0);
   const T outside = T(step.epsilon_inside_root ? 0.0 : step.epsilon);
@@ -69,7 +70,7 @@ void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPr
 }
 
 template <class T>
-void average_update(T* average, const T* value, std::int64_t n, double decay) {
+void average_update(T* average, const T* value, std::int64_t n, double decay, Context&) {
   const T keep = T(decay), rest = T(1.0 - decay);
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
@@ -77,11 +78,11 @@ void average_update(T* average, const T* value, std::int64_t n, double decay) {
   });
 }
 
-#define WHISKER_INSTANTIATE(T)                                                         \
-  template void adam_update<T>(T*, const T*, T*, T*, std::int64_t, const AdamStep&);   \
-  template void sgd_update<T>(T*, const T*, T*, std::int64_t, const SgdStep&);         \
-  template void rmsprop_update<T>(T*, const T*, T*, std::int64_t, const RmsPropStep&); \
-  template void average_update<T>(T*, const T*, std::int64_t, double);
+#define WHISKER_INSTANTIATE(T)                                                                   \
+  template void adam_update<T>(T*, const T*, T*, T*, std::int64_t, const AdamStep&, Context&);   \
+  template void sgd_update<T>(T*, const T*, T*, std::int64_t, const SgdStep&, Context&);         \
+  template void rmsprop_update<T>(T*, const T*, T*, std::int64_t, const RmsPropStep&, Context&); \
+  template void average_update<T>(T*, const T*, std::int64_t, double, Context&);
 WHISKER_INSTANTIATE(float)
 WHISKER_INSTANTIATE(double)
 

@@ -29,7 +29,8 @@ void for_each_pair(std::int64_t n, const RandomFill& fill, const Body& body) {
 
 }  // namespace
 
-void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill& fill) {
+void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill& fill,
+                    Context&) {
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const PhiloxCounter words = fill.words(static_cast<std::uint32_t>(i / 4));
@@ -38,14 +39,15 @@ void random_uniform(float* y, std::int64_t n, float low, float high, const Rando
   });
 }
 
-void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill) {
+void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill,
+                   Context&) {
   for_each_pair(n, fill, [=](std::int64_t i, std::uint32_t first, std::uint32_t second) {
     y[i] = static_cast<float>(mean + stddev * standard_normal(first, second));
   });
 }
 
 void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
-                             const RandomFill& fill) {
+                             const RandomFill& fill, Context&) {
   for_each_pair(n, fill, [&](std::int64_t i, std::uint32_t first, std::uint32_t second) {
     double z = standard_normal(first, second);
     for (std::uint32_t attempt = 1; std::abs(z) > 2.0; ++attempt) {

@@ -1,0 +1,54 @@
+#include <charconv>
+
+#include <whisker/core/backend.h>
+#include <whisker/core/device.h>
+#include <whisker/kernels/check.h>
+
+namespace whisker::inline v0_1 {
+namespace {
+
+thread_local Device device_of_new_tensors;
+
+/// The number after "cuda:", or -1.
+int parse_index(const std::string& text) {
+  constexpr std::string_view kPrefix = "cuda:";
+  int index = -1;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + kPrefix.size(), end, index);
+  return error == std::errc() && rest == end ? index : -1;
+}
+
+}  // namespace
+
+#ifndef WHISKER_WITH_CUDA
+int cuda_device_count() {
+  return 0;
+}
+#endif
+
+Device parse_device(const std::string& text) {
+  const int count = cuda_device_count();
+  if (text == "cpu") return Device::cpu();
+  if (text == "auto") return count > 0 ? Device::cuda() : Device::cpu();
+  const int index = text == "cuda" ? 0 : text.starts_with("cuda:") ? parse_index(text) : -1;
+  check<InputError>(index >= 0, "device: \"", text, "\" is none of auto, cpu, cuda, cuda:<index>");
+  check<InputError>(kWithCuda, "device: this build has no CUDA, so ", text,
+                    " cannot be used; configure with -D WHISKER_CUDA=native, or use cpu");
+  check<InputError>(index < count, "device: ", text, " was asked for, ", count,
+                    count == 1 ? " GPU is" : " GPUs are",
+                    " usable here; see nvidia-smi, or use cpu");
+  return Device::cuda(index);
+}
+
+Device default_device() {
+  return device_of_new_tensors;
+}
+
+DeviceScope::DeviceScope(Device device) : previous_(device_of_new_tensors) {
+  device_of_new_tensors = device;
+}
+DeviceScope::~DeviceScope() {
+  device_of_new_tensors = previous_;
+}
+
+}  // namespace whisker::inline v0_1
