@@ -9,7 +9,6 @@
 namespace whisker::inline v0_1 {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Address sanitizer can only see a use after free if freed blocks are not handed out again.
@@ -19,13 +18,8 @@ constexpr bool kReuse = false;
 constexpr bool kReuse = true;
 #endif
 
-constexpr std::size_t round_up(std::size_t bytes) {
-  const std::size_t unit = bytes >= kHugePage ? std::size_t{4096} : kAlignment;
-  return std::max((bytes + unit - 1) / unit * unit, kAlignment);
-}
-
 std::byte* ask_system(std::size_t bytes) {
-  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : 64;
   // aligned_alloc wants a multiple of the alignment; pages that are never touched cost nothing.
   const std::size_t padded = (bytes + alignment - 1) / alignment * alignment;
   void* block = std::aligned_alloc(alignment, padded);
@@ -36,12 +30,24 @@ std::byte* ask_system(std::size_t bytes) {
 }  // namespace
 
 MemoryPool& MemoryPool::host() {
-  static MemoryPool& pool = *new MemoryPool;
+  static MemoryPool& pool =
+      *new MemoryPool({.name = "memory",
+                       .alignment = 64,
+                       .take = ask_system,
+                       .give_back = [](std::byte* block) { std::free(block); },
+                       .describe_rest = {}});
   return pool;
 }
 
+std::size_t MemoryPool::round_up(std::size_t bytes) const {
+  const std::size_t unit =
+      bytes >= kHugePage ? std::max(std::size_t{4096}, source_.alignment) : source_.alignment;
+  return std::max((bytes + unit - 1) / unit * unit, source_.alignment);
+}
+
 kernels::Buffer MemoryPool::allocate(std::size_t bytes) {
-  check<OutOfMemory>(bytes <= std::size_t{1} << 62, "memory: a request of ", bytes, " bytes");
+  check<OutOfMemory>(bytes <= std::size_t{1} << 62, source_.name, ": a request of ", bytes,
+                     " bytes");
   const std::size_t size = round_up(bytes);
   std::size_t granted = size;
   std::byte* block = nullptr;
@@ -56,24 +62,26 @@ kernels::Buffer MemoryPool::allocate(std::size_t bytes) {
       free_blocks_.erase(fit);
     }
   }
-  if (!block) block = ask_system(size);
+  if (!block) block = source_.take(size);
   if (!block) {
     trim();
-    block = ask_system(size);
+    block = source_.take(size);
   }
   const std::lock_guard lock(mutex_);
-  check<OutOfMemory>(block != nullptr, "memory: ", size >> 20, " MiB wanted, ",
-                     stats_.used_bytes >> 20, " MiB in use: use a smaller batch or smaller nets");
+  check<OutOfMemory>(block != nullptr, source_.name, ": ", size >> 20, " MiB wanted, ",
+                     stats_.used_bytes >> 20, " MiB in use",
+                     source_.describe_rest ? source_.describe_rest() : "",
+                     ": use a smaller batch or smaller nets");
   stats_.used_bytes += granted;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
-  return kernels::Buffer(block, [this, granted](std::byte* p) { give_back(p, granted); });
+  return kernels::Buffer(block, [this, granted](std::byte* p) { put_back(p, granted); });
 }
 
-void MemoryPool::give_back(std::byte* block, std::size_t bytes) {
+void MemoryPool::put_back(std::byte* block, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   stats_.used_bytes -= bytes;
   if (!kReuse) {
-    std::free(block);
+    source_.give_back(block);
     return;
   }
   stats_.cached_bytes += bytes;
@@ -83,7 +91,7 @@ void MemoryPool::give_back(std::byte* block, std::size_t bytes) {
 void MemoryPool::trim() {
   const std::lock_guard lock(mutex_);
   for (const auto& [bytes, block] : free_blocks_)
-    std::free(block);
+    source_.give_back(block);
   free_blocks_.clear();
   stats_.cached_bytes = 0;
 }

@@ -1,0 +1,113 @@
+// What tensors need of a GPU: its context, its memory, and copies to and from it.
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <whisker/core/backend.h>
+#include <whisker/kernels/cuda/runtime.h>
+
+namespace whisker::inline v0_1 {
+namespace {
+
+namespace cuda = kernels::cuda;
+
+std::string describe_rest(int device) {
+  const auto [free_bytes, total_bytes] = cuda::device_memory(device);
+  return str(", ", free_bytes >> 20, " of ", total_bytes >> 20, " MiB free on the device");
+}
+
+MemoryPool& pinned_pool() {
+  static MemoryPool& pool = *new MemoryPool({.name = "page-locked memory",
+                                             .alignment = 256,
+                                             .take = cuda::allocate_pinned,
+                                             .give_back = cuda::free_pinned,
+                                             .describe_rest = {}});
+  return pool;
+}
+
+/// One GPU: one stream, on which everything runs in order, so a block that is dropped can be handed
+/// out again at once.
+class Gpu {
+ public:
+  explicit Gpu(int index)
+      : pool_({.name = str("memory of cuda:", index),
+               .alignment = 256,
+               .take = [index](std::size_t bytes) { return cuda::allocate_device(bytes, index); },
+               .give_back = [index](std::byte* block) { cuda::free_device(block, index); },
+               .describe_rest = [index] { return describe_rest(index); }}) {
+    const cuda::DeviceProperties properties = cuda::device_properties(index);
+    context_.allocate = [this](std::size_t bytes) { return pool_.allocate(bytes); };
+    context_.stream = cuda::make_stream(index);
+    context_.device = index;
+    context_.sm_count = properties.sm_count;
+    context_.max_shared_bytes = properties.max_shared_bytes;
+  }
+
+  cuda::Context& context() { return context_; }
+
+  /// Through page-locked memory that is kept until the stream has read it, so nobody waits.
+  void upload(const std::byte* from, std::byte* to, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    while (!uploads_.empty() && uploads_.front().done.reached())
+      uploads_.pop_front();
+    kernels::Buffer staging = pinned_pool().allocate(bytes);
+    std::copy_n(from, bytes, staging.get());
+    cuda::copy_async(staging.get(), to, bytes, context_);
+    uploads_.push_back({std::move(staging), cuda::Event(context_)});
+  }
+
+  void download(const std::byte* from, std::byte* to, std::size_t bytes) {
+    const kernels::Buffer staging = pinned_pool().allocate(bytes);
+    cuda::copy_async(from, staging.get(), bytes, context_);
+    cuda::synchronize(context_);
+    std::copy_n(staging.get(), bytes, to);
+  }
+
+ private:
+  struct Upload {
+    kernels::Buffer staging;
+    cuda::Event done;
+  };
+
+  MemoryPool pool_;
+  cuda::Context context_;
+  std::mutex mutex_;
+  std::deque<Upload> uploads_;
+};
+
+/// Never destroyed: static tensors may outlive main(), and the driver shuts down by itself.
+Gpu& gpu(int index) {
+  static std::mutex& mutex = *new std::mutex;
+  static auto& gpus = *new std::vector<std::unique_ptr<Gpu>>;
+  const std::lock_guard lock(mutex);
+  if (gpus.empty()) gpus.resize(static_cast<std::size_t>(cuda::device_count()));
+  check(index >= 0 && static_cast<std::size_t>(index) < gpus.size(), "device: cuda:", index,
+        " was asked for, ", gpus.size(), gpus.size() == 1 ? " GPU is" : " GPUs are",
+        " usable here; see nvidia-smi, or use cpu");
+  auto& found = gpus[static_cast<std::size_t>(index)];
+  if (!found) found = std::make_unique<Gpu>(index);
+  return *found;
+}
+
+}  // namespace
+
+int cuda_device_count() {
+  return cuda::device_count();
+}
+
+kernels::cuda::Context& cuda_context(int index) {
+  return gpu(index).context();
+}
+
+void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* to,
+                          Device to_device, std::size_t bytes) {
+  if (from_device.type == Device::Type::cpu) return gpu(to_device.index).upload(from, to, bytes);
+  Gpu& source = gpu(from_device.index);
+  if (to_device.type == Device::Type::cpu) return source.download(from, to, bytes);
+  // Work on another GPU's stream must not overtake the copy.
+  cuda::copy_async(from, to, bytes, source.context());
+  if (to_device.index != from_device.index) cuda::synchronize(source.context());
+}
+
+}  // namespace whisker::inline v0_1

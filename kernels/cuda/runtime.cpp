@@ -1,0 +1,122 @@
+#include <whisker/kernels/cuda/error.h>
+#include <whisker/kernels/cuda/runtime.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+namespace {
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  check_cuda(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+/// Makes a device current for a scope, as the calls that name none want it.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device) {
+    check_cuda(cudaGetDevice(&previous_), "cudaGetDevice");
+    if (device == previous_) return;
+    check_cuda(cudaSetDevice(device), "cudaSetDevice");
+    changed_ = true;
+  }
+  // A destructor must not throw; the device was current before, so this does not fail.
+  ~CurrentDevice() {
+    if (changed_) cudaSetDevice(previous_);
+  }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int previous_ = 0;
+  bool changed_ = false;
+};
+
+/// The block, or null if `error` says that memory is short; another error is thrown.
+std::byte* block_or_null(cudaError_t error, void* block, const char* call) {
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it was dealt with here, so the next check must not find it
+    return nullptr;
+  }
+  check_cuda(error, call);
+  return static_cast<std::byte*>(block);
+}
+
+}  // namespace
+
+int device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();  // no driver is no error: the CPU serves
+  return 0;
+}
+
+DeviceProperties device_properties(int device) {
+  return {.sm_count = attribute(cudaDevAttrMultiProcessorCount, device),
+          .compute_capability = 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
+                                attribute(cudaDevAttrComputeCapabilityMinor, device),
+          .max_shared_bytes =
+              static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device))};
+}
+
+DeviceMemory device_memory(int device) {
+  const CurrentDevice current(device);
+  DeviceMemory memory;
+  check_cuda(cudaMemGetInfo(&memory.free_bytes, &memory.total_bytes), "cudaMemGetInfo");
+  return memory;
+}
+
+std::byte* allocate_device(std::size_t bytes, int device) {
+  const CurrentDevice current(device);
+  void* block = nullptr;
+  const cudaError_t error = cudaMalloc(&block, bytes);
+  return block_or_null(error, block, "cudaMalloc");
+}
+
+void free_device(std::byte* block, int device) {
+  const CurrentDevice current(device);
+  check_cuda(cudaFree(block), "cudaFree");
+}
+
+std::byte* allocate_pinned(std::size_t bytes) {
+  void* block = nullptr;
+  const cudaError_t error = cudaMallocHost(&block, bytes);
+  return block_or_null(error, block, "cudaMallocHost");
+}
+
+void free_pinned(std::byte* block) {
+  check_cuda(cudaFreeHost(block), "cudaFreeHost");
+}
+
+cudaStream_t make_stream(int device) {
+  const CurrentDevice current(device);
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+void copy_async(const void* from, void* to, std::size_t bytes, Context& context) {
+  if (bytes > 0)
+    check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, context.stream),
+               "cudaMemcpyAsync");
+}
+
+void synchronize(Context& context) {
+  check_cuda(cudaStreamSynchronize(context.stream), "cudaStreamSynchronize");
+}
+
+Event::Event(Context& context) {
+  const CurrentDevice current(context.device);
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  event_.reset(event, [](cudaEvent_t done) { cudaEventDestroy(done); });
+  check_cuda(cudaEventRecord(event, context.stream), "cudaEventRecord");
+}
+
+bool Event::reached() const {
+  const cudaError_t state = cudaEventQuery(event_.get());
+  if (state == cudaErrorNotReady) return false;
+  check_cuda(state, "cudaEventQuery");
+  return true;
+}
+
+}  // namespace whisker::inline v0_1::kernels::cuda

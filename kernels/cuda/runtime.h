@@ -1,0 +1,53 @@
+// The host's side of a GPU: what is there, memory, and copies. Everything is checked and throws
+// Error with the runtime's own text.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+#include <whisker/kernels/cuda/context.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+
+/// GPUs that the driver offers; 0 where there is no driver. Never throws.
+int device_count();
+
+struct DeviceProperties {
+  int sm_count = 0, compute_capability = 0;  // 90 is 9.0
+  std::size_t max_shared_bytes = 0;          // dynamic shared memory that one block may have
+};
+DeviceProperties device_properties(int device);
+
+struct DeviceMemory {
+  std::size_t free_bytes = 0, total_bytes = 0;
+};
+DeviceMemory device_memory(int device);
+
+/// Null when the device or the host has no more.
+std::byte* allocate_device(std::size_t bytes, int device);
+void free_device(std::byte* block, int device);
+std::byte* allocate_pinned(std::size_t bytes);
+void free_pinned(std::byte* block);
+
+/// A stream of its own, not ordered with the null stream.
+cudaStream_t make_stream(int device);
+
+/// Queues a copy between any two of device, page-locked and ordinary memory. Ordinary memory is
+/// read before the call returns, page-locked memory in stream order.
+void copy_async(const void* from, void* to, std::size_t bytes, Context& context);
+/// Waits for everything queued on the context's stream.
+void synchronize(Context& context);
+
+/// A point in a stream that the host can ask about.
+class Event {
+ public:
+  /// Marks the end of what is queued now.
+  explicit Event(Context& context);
+  bool reached() const;
+
+ private:
+  std::shared_ptr<std::remove_pointer_t<cudaEvent_t>> event_;
+};
+
+}  // namespace whisker::inline v0_1::kernels::cuda
