@@ -3,7 +3,7 @@
 #include <whisker/core/random.h>
 
 #include "bench.h"
-#include "trainer.h"
+#include "training/trainer.h"
 
 namespace whisker_bench {
 

@@ -1,10 +1,10 @@
-#include "checkpoint.h"
+#include "training/checkpoint.h"
 
 #include <whisker/core/safetensors.h>
 
 #include "catch.h"
 #include "catgan_fixtures.h"
-#include "trainer.h"
+#include "training/trainer.h"
 
 using namespace whisker;
 using catgan::Checkpoint;

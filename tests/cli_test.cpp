@@ -6,7 +6,7 @@
 
 #include "catch.h"
 #include "catgan_fixtures.h"
-#include "checkpoint.h"
+#include "training/checkpoint.h"
 
 using namespace catgan_fixtures;
 namespace fs = std::filesystem;

@@ -1,12 +1,12 @@
 // The cache is invisible but for speed: it never gives other pictures than the folder holds.
-#include "dataset_cache.h"
+#include "pictures/dataset_cache.h"
 
 #include <string>
 
 #include "catch.h"
-#include "content_hash.h"
-#include "dataset.h"
 #include "picture_fixtures.h"
+#include "pictures/content_hash.h"
+#include "pictures/dataset.h"
 
 using namespace picture_fixtures;
 using catgan::Fit;

@@ -1,5 +1,5 @@
 // A folder of anything becomes pictures in a fixed order and a census of the rest.
-#include "dataset.h"
+#include "pictures/dataset.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,9 +12,9 @@
 #include <stdexcept>
 
 #include "catch.h"
-#include "folder_scan.h"
 #include "parallel.h"
 #include "picture_fixtures.h"
+#include "pictures/folder_scan.h"
 
 using namespace picture_fixtures;
 using catgan::Dataset;

@@ -1,4 +1,4 @@
-#include "drawn_cats.h"
+#include "drawing/drawn_cats.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "cat_painter.h"
 #include "catch.h"
+#include "drawing/cat_painter.h"
 #include "whisker/kernels/check.h"
 
 namespace {

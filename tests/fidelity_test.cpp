@@ -12,7 +12,7 @@
 
 #include "catch.h"
 #include "config.h"
-#include "trainer.h"
+#include "training/trainer.h"
 
 namespace {
 

@@ -1,11 +1,11 @@
 // Whole streams pass, everything else is named for what it is.
-#include "image_check.h"
+#include "pictures/image_check.h"
 
 #include <string>
 
 #include "catch.h"
 #include "picture_fixtures.h"
-#include "png_check.h"
+#include "pictures/png_check.h"
 
 using namespace picture_fixtures;
 using catgan::check_image;

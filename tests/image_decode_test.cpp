@@ -1,5 +1,5 @@
 // Every kind of JPEG and PNG becomes upright 8-bit RGB; broken ones become errors.
-#include "image_decode.h"
+#include "pictures/image_decode.h"
 
 #include <sys/stat.h>
 
@@ -12,7 +12,7 @@
 
 #include "catch.h"
 #include "picture_fixtures.h"
-#include "stb_decode.h"
+#include "pictures/stb_decode.h"
 
 using namespace picture_fixtures;
 using catgan::decode_image;

@@ -1,5 +1,5 @@
 // Resizing keeps flat areas, proportions and the places of things.
-#include "image_fit.h"
+#include "pictures/image_fit.h"
 
 #include <numeric>
 

@@ -1,4 +1,4 @@
-#include "memory_plan.h"
+#include "training/memory_plan.h"
 
 #include "catch.h"
 #include "catgan_fixtures.h"

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "png_check.h"
+#include "pictures/png_check.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "file_fixtures.h"
-#include "image_decode.h"
+#include "pictures/image_decode.h"
 
 namespace picture_fixtures {
 

@@ -11,8 +11,8 @@
 
 #include "catch.h"
 #include "catgan_fixtures.h"
-#include "checkpoint.h"
-#include "training_data.h"
+#include "training/checkpoint.h"
+#include "training/training_data.h"
 
 using namespace catgan_fixtures;
 using whisker::str;
@@ -196,15 +196,19 @@ TEST_CASE("Training killed and resumed ends in the same bits as training left al
 }
 
 TEST_CASE("Killed at random moments, the newest checkpoint is always whole", "[resume][binary]") {
+#ifdef WHISKER_SANITIZED  // sanitized programs take ten times as long to start
+  constexpr int kKills = 40;
+#else
+  constexpr int kKills = 200;
+#endif
   const Folder folder;
-  const std::vector<std::string> every{"--steps",           "400", "--checkpoint-interval", "1",
+  const std::vector<std::string> every{"--steps",           "1200", "--checkpoint-interval", "1",
                                        "--sample-interval", "0"};
   REQUIRE(
-      run_catgan(train({"--steps", "400", "--checkpoint-interval", "0"}, "whole"), folder.path())
+      run_catgan(train({"--steps", "1200", "--checkpoint-interval", "0"}, "whole"), folder.path())
           .code == 0);
   whisker::RandomSequence random({.seed = 2024});
   std::int64_t before = 0;
-  constexpr int kKills = 40;
   for (int i = 0; i < kKills; ++i) {
     Process process(i == 0 ? train(every, "cut") : std::vector<std::string>{"resume", "cut"},
                     folder.path());

@@ -1,4 +1,4 @@
-#include "trainer.h"
+#include "training/trainer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "catch.h"
 #include "catgan_fixtures.h"
 #include "nets.h"
-#include "training_data.h"
+#include "training/training_data.h"
 
 using namespace whisker;
 using catgan::Config;

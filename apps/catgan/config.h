@@ -7,7 +7,7 @@
 
 #include <whisker/kernels/check.h>
 
-#include "image_fit.h"
+#include "pictures/image_fit.h"
 
 namespace catgan {
 

@@ -5,9 +5,9 @@
 #include <new>
 #include <system_error>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "config.h"
-#include "stop_request.h"
+#include "training/stop_request.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 
 #include <whisker/layers/module.h>
 
-#include "image_grid.h"
-#include "training_data.h"
+#include "pictures/image_grid.h"
+#include "training/training_data.h"
 
 namespace catgan {
 

@@ -1,0 +1,52 @@
+#include "pictures/exif.h"
+
+#include <cstddef>
+
+namespace catgan {
+namespace {
+
+constexpr std::uint16_t kOrientationTag = 0x0112;
+constexpr std::uint16_t kShortType = 3;
+constexpr std::size_t kEntryBytes = 12;
+
+class TiffReader {
+ public:
+  TiffReader(std::span<const std::uint8_t> bytes, bool little_endian)
+      : bytes_(bytes), little_endian_(little_endian) {}
+
+  bool holds(std::size_t offset, std::size_t count) const {
+    return offset <= bytes_.size() && count <= bytes_.size() - offset;
+  }
+  std::uint16_t u16(std::size_t at) const {
+    const unsigned first = bytes_[at], second = bytes_[at + 1];
+    return static_cast<std::uint16_t>(little_endian_ ? first | second << 8 : first << 8 | second);
+  }
+  std::uint32_t u32(std::size_t at) const {
+    const std::uint32_t first = u16(at), second = u16(at + 2);
+    return little_endian_ ? first | second << 16 : first << 16 | second;
+  }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+  bool little_endian_;
+};
+
+}  // namespace
+
+int exif_orientation(std::span<const std::uint8_t> tiff) {
+  if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
+  const TiffReader reader(tiff, tiff[0] == 'I');
+  const std::size_t directory = reader.u32(4);
+  if (reader.u16(2) != 42 || !reader.holds(directory, 2)) return 1;
+  const std::size_t entries = reader.u16(directory);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + i * kEntryBytes;
+    if (!reader.holds(entry, kEntryBytes)) return 1;
+    if (reader.u16(entry) != kOrientationTag || reader.u16(entry + 2) != kShortType) continue;
+    const int value = reader.u16(entry + 8);
+    return value >= 1 && value <= 8 ? value : 1;
+  }
+  return 1;
+}
+
+}  // namespace catgan

@@ -1,0 +1,32 @@
+#include "pictures/stb_encode.h"
+
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBI_WRITE_NO_STDIO
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include <stb/stb_image_write.h>
+#pragma GCC diagnostic pop
+
+#include <whisker/kernels/check.h>
+
+namespace catgan {
+namespace {
+
+void append(void* context, void* data, int size) {
+  auto& bytes = *static_cast<std::vector<std::uint8_t>*>(context);
+  const auto* begin = static_cast<const std::uint8_t*>(data);
+  bytes.insert(bytes.end(), begin, begin + size);
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> encode_png(const std::uint8_t* rgb, int width, int height) {
+  std::vector<std::uint8_t> bytes;
+  const int done = stbi_write_png_to_func(append, &bytes, width, height, 3, rgb, width * 3);
+  whisker::check<whisker::OutOfMemory>(done != 0, "encode_png: no memory for a picture of ", width,
+                                       "x", height);
+  return bytes;
+}
+
+}  // namespace catgan

@@ -1,0 +1,216 @@
+#include "training/trainer.h"
+
+#include <cmath>
+
+#include <whisker/core/autograd.h>
+#include <whisker/core/ops.h>
+
+#include "nets.h"
+#include "training/finite.h"
+
+namespace catgan {
+namespace {
+
+using namespace whisker;
+
+/// What D's update makes smaller, for its logits of real or of fake pictures.
+Tensor discriminator_loss(const Config& config, const Tensor& logits, bool real) {
+  const double label = real ? 1.0 - config.label_smoothing : 0.0;
+  if (config.loss == Loss::cross_entropy) return nn::sigmoid_cross_entropy(logits, label);
+  if (config.loss == Loss::least_squares) return nn::least_squares(logits, label);
+  return mean(relu(affine(logits, real ? -1.0 : 1.0, 1.0)));
+}
+
+Tensor generator_loss(const Config& config, const Tensor& logits) {
+  if (config.loss == Loss::cross_entropy) return nn::sigmoid_cross_entropy(logits, 1.0);
+  if (config.loss == Loss::least_squares) return nn::least_squares(logits, 1.0);
+  return nn::negative_mean(logits);
+}
+
+optim::AdamOptions adam_options(const Config& config, double rate) {
+  return {.learning_rate = rate,
+          .beta1 = config.beta1,
+          .beta2 = config.beta2,
+          .epsilon = config.adam_epsilon,
+          .epsilon_placement = config.adam_placement == AdamPlacement::tensorflow
+                                   ? optim::AdamEpsilon::tensorflow
+                                   : optim::AdamEpsilon::pytorch};
+}
+
+double mean_probability(const Tensor& logits) {
+  const NoGrad no_grad;
+  return mean(sigmoid(logits)).item();
+}
+
+void add(std::map<std::string, Tensor>& state, const std::string& prefix,
+         const nn::StateDict& part) {
+  for (const auto& [name, tensor] : part)
+    state[prefix + "." + name] = tensor;
+}
+
+/// The tensors whose names begin with the prefix and a dot, without these.
+nn::StateDict part_of(const std::map<std::string, Tensor>& state, const std::string& prefix) {
+  nn::StateDict part;
+  for (const auto& [name, tensor] : state)
+    if (name.starts_with(prefix + ".")) part[name.substr(prefix.size() + 1)] = tensor;
+  return part;
+}
+
+Tensor scalar(std::int64_t value) {
+  return Tensor::from<std::int32_t>({static_cast<std::int32_t>(value)}, {});
+}
+
+/// Takes an int32 scalar out of a part; throws InputError.
+std::int64_t take_count(nn::StateDict& part, const std::string& name, const std::string& what) {
+  const auto found = part.find(name);
+  check<InputError>(found != part.end() && found->second.dtype() == Dtype::int32 &&
+                        found->second.numel() == 1 && found->second.item() >= 0,
+                    what, ": the saved state has no valid count \"", name, "\"");
+  const auto count = static_cast<std::int64_t>(found->second.item());
+  part.erase(found);
+  return count;
+}
+
+/// Why a loss is not finite; the nets are run again and watched.
+[[noreturn]] void explain(const char* loss, nn::Module& g, nn::Module& d, const Tensor& real,
+                          const Tensor& z) {
+  std::string where;
+  const auto look = [&](const std::string& name, const Tensor& tensor) {
+    if (where.empty() && !is_finite(tensor)) where = name;
+  };
+  look("the real pictures", real);
+  look("z", z);
+  for (const auto& [name, tensor] : d.parameters())
+    look("the parameter d." + name, tensor);
+  for (const auto& [name, tensor] : g.parameters())
+    look("the parameter g." + name, tensor);
+  if (where.empty()) where = first_bad_layer(d, real);
+  if (where.empty()) where = first_bad_layer(g, z);
+  if (where.empty()) {
+    const NoGrad no_grad;
+    where = first_bad_layer(d, g(z));
+  }
+  if (where.empty()) where = "the loss itself";
+  throw NumericError(str(loss, " is not finite; the first bad tensor is ", where));
+}
+
+}  // namespace
+
+Trainer::Trainer(const Config& config) : config_(config) {
+  nn::Init init(config.seed);
+  g_ = make_generator(config, init);
+  d_ = make_discriminator(config, init);
+  g_adam_.emplace(g_->parameters(), adam_options(config, config.g_rate));
+  d_adam_.emplace(d_->parameters(), adam_options(config, config.d_rate));
+  if (config.ema_decay > 0.0) ema_.emplace(*g_, config.ema_decay);
+}
+
+void Trainer::update(nn::Module& net, optim::Adam& adam) {
+  const char* name = &net == g_.get() ? "g." : "d.";
+  for (const auto& [path, parameter] : net.parameters())
+    check<NumericError>(!parameter.grad().defined() || is_finite(parameter.grad()),
+                        "the first bad tensor is the gradient of ", name, path);
+  adam.step();
+  adam.zero_grad();
+}
+
+StepResult Trainer::update_discriminator(const Tensor& real, const Tensor& fake) {
+  StepResult result;
+  // Each pass is differentiated at once, so that only one holds its activations; the gradients add.
+  for (const bool is_real : {true, false}) {
+    const Tensor logits = (*d_)(is_real ? real : fake);
+    const Tensor loss = discriminator_loss(config_, logits, is_real);
+    loss.backward();
+    result.d_loss += loss.item();
+    (is_real ? result.d_real : result.d_fake) = mean_probability(logits);
+  }
+  return result;
+}
+
+StepResult Trainer::step(const Tensor& real, const Tensor& z) {
+  Tensor fake = (*g_)(z);
+  StepResult result = update_discriminator(real, fake.detach());
+  if (!std::isfinite(result.d_loss)) explain("D's loss", *g_, *d_, real, z);
+  update(*d_, *d_adam_);
+
+  {
+    const nn::Frozen frozen(*d_);
+    const Tensor loss = generator_loss(config_, (*d_)(fake));
+    fake = Tensor();
+    result.g_loss = loss.item();
+    if (!std::isfinite(result.g_loss)) explain("G's loss", *g_, *d_, real, z);
+    loss.backward();
+  }
+  update(*g_, *g_adam_);
+  if (ema_) ema_->update(*g_);
+  ++steps_;
+  return result;
+}
+
+void Trainer::with_sampling_generator(const std::function<void(nn::Module&)>& use) {
+  if (ema_) {
+    nn::Init init(config_.seed);
+    const std::unique_ptr<nn::Module> copy = make_generator(config_, init);
+    copy->load_state_dict(ema_->state_dict());
+    copy->eval();
+    return use(*copy);
+  }
+  g_->eval();
+  try {
+    use(*g_);
+  } catch (...) {
+    g_->train();
+    throw;
+  }
+  g_->train();
+}
+
+std::map<std::string, Tensor> Trainer::state() {
+  std::map<std::string, Tensor> state;
+  add(state, "g", g_->state_dict());
+  add(state, "d", d_->state_dict());
+  add(state, "g_adam", g_adam_->state_dict());
+  add(state, "d_adam", d_adam_->state_dict());
+  if (ema_) {
+    add(state, "ema", ema_->state_dict());
+    state["ema.updates"] = scalar(ema_->updates());
+  }
+  state["steps"] = scalar(steps_);
+  return state;
+}
+
+void Trainer::load_state(const std::map<std::string, Tensor>& saved) {
+  std::map<std::string, Tensor> state = saved;
+  const std::int64_t steps = take_count(state, "steps", "training");
+  nn::StateDict ema = part_of(state, "ema");
+  const std::int64_t updates = ema_ ? take_count(ema, "updates", "ema") : 0;
+  std::map<std::string, Tensor> known = this->state();
+  for (const auto& [name, tensor] : state)
+    check<InputError>(known.contains(name), "training: the saved state has a surplus tensor ",
+                      name);
+  nn::copy_state(part_of(state, "g"), g_->state_dict(), "g");
+  nn::copy_state(part_of(state, "d"), d_->state_dict(), "d");
+  g_adam_->load_state_dict(part_of(state, "g_adam"));
+  d_adam_->load_state_dict(part_of(state, "d_adam"));
+  if (ema_) ema_->load_state_dict(ema, updates);
+  steps_ = steps;
+}
+
+void Trainer::check_finite() {
+  for (const auto& [name, tensor] : state())
+    check<NumericError>(is_finite(tensor), "the first bad tensor is ", name);
+}
+
+std::unique_ptr<nn::Module> load_generator(const Config& config,
+                                           const std::map<std::string, Tensor>& state) {
+  nn::Init init(config.seed);
+  std::unique_ptr<nn::Module> net = make_generator(config, init);
+  nn::StateDict weights = part_of(state, "ema");
+  if (weights.empty()) weights = part_of(state, "g");
+  weights.erase("updates");
+  nn::copy_state(weights, net->state_dict(), "generator");
+  net->eval();
+  return net;
+}
+
+}  // namespace catgan
