@@ -1,0 +1,53 @@
+// Elementwise kernels, sums, copies and fills on the GPU; float64 stays on the CPU.
+//
+// Everything is queued on the context's stream. Results do not depend on the launch shape: every
+// element is computed by one thread, and sums are added in an order fixed by the shape alone.
+#pragma once
+
+#include <cstdint>
+
+#include <whisker/kernels/context.h>
+#include <whisker/kernels/elementwise.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+
+struct Context;
+
+/// y[i] = op(x[i]).
+template <class Op, class T>
+void unary_forward(const T* x, T* y, std::int64_t n, Op op, Context& context);
+
+/// dx[i] = dy[i] * op.derivative(saved[i]); saved is x or y as Op::kSavesOutput says.
+template <class Op, class T>
+void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op, Context& context);
+
+/// c = op(a, b) with broadcasting; c is contiguous of shape.dims.
+template <class Op, class T>
+void binary_forward(const T* a, const T* b, T* c, const BroadcastShape& shape, Op op,
+                    Context& context);
+
+/// y [outer, inner] = sum over the middle of x [outer, reduce, inner], accumulated in double.
+template <class T>
+void reduce_sum(const T* x, compute_type<T>* y, const ReduceShape& shape, Context& context);
+
+/// y[i] = to the nearest To.
+template <class From, class To>
+void cast(const From* x, To* y, std::int64_t n, Context& context);
+
+/// sum[i] += term[i].
+template <class T>
+void accumulate(const T* term, T* sum, std::int64_t n, Context& context);
+
+/// y[i] = value; T is float, bfloat16, int32 or uint8.
+template <class T>
+void fill(T value, T* y, std::int64_t n, Context& context);
+
+/// Rows of bytes that lie at a stride: what joining and cutting arrays along an axis moves.
+struct CopyShape {
+  std::int64_t rows = 0, row_bytes = 0, x_stride = 0, y_stride = 0;  // strides in bytes
+};
+
+/// Copies shape.rows rows of x to y, which must not overlap.
+void copy_rows(const void* x, void* y, const CopyShape& shape, Context& context);
+
+}  // namespace whisker::inline v0_1::kernels::cuda
