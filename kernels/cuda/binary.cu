@@ -128,14 +128,13 @@ void binary_forward(const T* a, const T* b, T* c, const BroadcastShape& shape, O
   launch_broadcast<1>(a, b, c, shape, op, context);
 }
 
-#define WHISKER_INSTANTIATE_BINARY(Op, T)                                                   \
-  template void binary_forward<Op, T>(const T*, const T*, T*, const BroadcastShape&, Op, \
-                                      Context&);
-#define WHISKER_INSTANTIATE(T)              \
-  WHISKER_INSTANTIATE_BINARY(Add, T)        \
-  WHISKER_INSTANTIATE_BINARY(Subtract, T)   \
-  WHISKER_INSTANTIATE_BINARY(Multiply, T)   \
-  WHISKER_INSTANTIATE_BINARY(Divide, T)     \
+#define WHISKER_INSTANTIATE_BINARY(Op, T) \
+  template void binary_forward<Op, T>(const T*, const T*, T*, const BroadcastShape&, Op, Context&);
+#define WHISKER_INSTANTIATE(T)            \
+  WHISKER_INSTANTIATE_BINARY(Add, T)      \
+  WHISKER_INSTANTIATE_BINARY(Subtract, T) \
+  WHISKER_INSTANTIATE_BINARY(Multiply, T) \
+  WHISKER_INSTANTIATE_BINARY(Divide, T)   \
   WHISKER_INSTANTIATE_BINARY(SigmoidCrossEntropy, T)
 WHISKER_INSTANTIATE(float)
 WHISKER_INSTANTIATE(bfloat16)

@@ -87,6 +87,7 @@ __device__ __forceinline__ void for_each_element(VectorSplit split, const Vector
   const std::int64_t threads = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t i = thread; i < split.vectors; i += threads)
     vector_body(i * kCount);
+#pragma unroll 1
   for (std::int64_t i = split.vectors * kCount + thread; i < split.n; i += threads)
     element_body(i);
 }
