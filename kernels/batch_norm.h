@@ -54,8 +54,7 @@ void batch_norm_statistics(const T* x, float* mean, float* variance, const Batch
                            Context& context);
 template <class T>
 void batch_norm_forward(const T* x, const float* gamma, const float* beta, const float* mean,
-                        const float* variance, T* y, const BatchNormShape& shape,
-                        Context& context);
+                        const float* variance, T* y, const BatchNormShape& shape, Context& context);
 template <class T>
 void batch_norm_backward(const T* x, const float* gamma, const float* beta, const float* mean,
                          const float* variance, const T* dy, T* dx, float* dgamma, float* dbeta,

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <whisker/kernels/bfloat16.h>
+
 namespace whisker::inline v0_1::kernels {
 
 /// Kingma & Ba 2015: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, then
@@ -41,4 +43,43 @@ template <class T>
 void average_update(T* average, const T* value, std::int64_t n, double decay);
 
 }  // namespace cpu
+
+namespace cuda {
+
+struct Context;
+
+/// Where a kernel finds its step: in the launch, or in device memory as of the run, so that a
+/// launch captured in a graph can be replayed with new numbers.
+template <class Step>
+struct StepSource {
+  StepSource(const Step& in_launch) : value(in_launch) {}
+  StepSource(const Step* in_device_memory) : device(in_device_memory) {}
+
+  Step value{};
+  const Step* device = nullptr;
+};
+
+/// What the numbers of AdamStep follow from; lives in device memory.
+struct AdamSchedule {
+  double learning_rate, beta1, beta2, epsilon;
+  bool epsilon_hat;    // the paper's and TensorFlow's placement of epsilon, else PyTorch's
+  std::int64_t steps;  // taken so far
+};
+
+/// Counts schedule->steps on and writes the step that follows by the formulas of optim/adam.cpp;
+/// both lie in device memory.
+void adam_advance(AdamSchedule* schedule, AdamStep* step, Context& context);
+
+/// As on the CPU. n may be the size of a whole arena of parameters; `copy`, unless null, gets the
+/// new parameters rounded to bfloat16 in the same pass.
+void adam_update(float* theta, const float* g, float* m, float* v, bfloat16* copy, std::int64_t n,
+                 const StepSource<AdamStep>& step, Context& context);
+void sgd_update(float* theta, const float* g, float* velocity, bfloat16* copy, std::int64_t n,
+                const StepSource<SgdStep>& step, Context& context);
+void rmsprop_update(float* theta, const float* g, float* square, bfloat16* copy, std::int64_t n,
+                    const StepSource<RmsPropStep>& step, Context& context);
+void average_update(float* average, const float* value, std::int64_t n,
+                    const StepSource<double>& decay, Context& context);
+
+}  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels
