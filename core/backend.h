@@ -19,7 +19,7 @@ namespace kernels::cuda {
 struct Context;
 }
 
-#ifdef WHISKER_WITH_CUDA
+#ifdef WHISKER_CUDA
 inline constexpr bool kWithCuda = true;
 #else
 inline constexpr bool kWithCuda = false;

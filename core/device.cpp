@@ -20,7 +20,7 @@ int parse_index(const std::string& text) {
 
 }  // namespace
 
-#ifndef WHISKER_WITH_CUDA
+#ifndef WHISKER_CUDA
 int cuda_device_count() {
   return 0;
 }

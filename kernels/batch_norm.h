@@ -43,4 +43,22 @@ void batch_norm_backward(const T* x, const compute_type<T>* gamma, const compute
                          const BatchNormShape& shape, Context& context);
 
 }  // namespace cpu
+
+namespace cuda {
+
+struct Context;
+
+/// As on the CPU; statistics by Welford's recurrence, merged by Chan's formula in fixed order.
+template <class T>
+void batch_norm_statistics(const T* x, float* mean, float* variance, const BatchNormShape& shape,
+                           Context& context);
+template <class T>
+void batch_norm_forward(const T* x, const float* gamma, const float* beta, const float* mean,
+                        const float* variance, T* y, const BatchNormShape& shape, Context& context);
+template <class T>
+void batch_norm_backward(const T* x, const float* gamma, const float* beta, const float* mean,
+                         const float* variance, const T* dy, T* dx, float* dgamma, float* dbeta,
+                         const BatchNormShape& shape, Context& context);
+
+}  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

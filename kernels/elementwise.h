@@ -184,10 +184,9 @@ struct BroadcastShape {
   std::array<std::int64_t, kMaxRank> dims{}, a_strides{}, b_strides{};
 };
 
-/// A copy of rows of bytes that lie apart, as slices and joins along an axis are.
-struct RowCopy {
-  std::int64_t rows = 0;
-  std::size_t row_bytes = 0, from_stride = 0, to_stride = 0;  // bytes
+/// Rows of bytes that lie at a stride: what joining and cutting arrays along an axis moves.
+struct CopyShape {
+  std::int64_t rows = 0, row_bytes = 0, x_stride = 0, y_stride = 0;  // strides in bytes
 };
 
 /// Reduction over the middle of [outer, reduce, inner].

@@ -25,4 +25,14 @@ template <class T>
 void matmul(const T* a, const T* b, T* c, const MatmulShape& shape, Context& context);
 
 }  // namespace cpu
+
+namespace cuda {
+
+struct Context;
+
+/// As on the CPU, for float and bfloat16. Products of floats are rounded to TF32 if context.tf32.
+template <class T>
+void matmul(const T* a, const T* b, T* c, const MatmulShape& shape, Context& context);
+
+}  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

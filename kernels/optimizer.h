@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/context.h>
 
 namespace whisker::inline v0_1::kernels {
@@ -46,4 +47,44 @@ template <class T>
 void average_update(T* average, const T* value, std::int64_t n, double decay, Context& context);
 
 }  // namespace cpu
+
+namespace cuda {
+
+struct Context;
+
+/// Where a kernel finds its step: in the launch, or in device memory as of the run, so that a
+/// launch captured in a graph can be replayed with new numbers.
+template <class Step>
+struct StepSource {
+  StepSource(const Step& in_launch) : value(in_launch) {}
+  StepSource(const Step* in_device_memory) : device(in_device_memory) {}
+
+  Step value{};
+  const Step* device = nullptr;
+};
+
+/// What the numbers of AdamStep follow from; lives in device memory.
+struct AdamSchedule {
+  double learning_rate, beta1, beta2, epsilon;
+  bool epsilon_hat;    // the paper's and TensorFlow's placement of epsilon, else PyTorch's
+  std::int64_t steps;  // taken so far
+};
+
+/// Counts schedule->steps on and writes the step that follows by the formulas of optim/adam.cpp;
+/// both lie in device memory.
+void adam_advance(AdamSchedule* schedule, AdamStep* step, Context& context);
+
+/// As on the CPU. n may be the size of a whole arena of parameters; `copy`, unless null, gets the
+/// new parameters rounded to bfloat16 in the same pass.
+void adam_update(float* theta, const float* g, float* m, float* v, std::int64_t n,
+                 const StepSource<AdamStep>& step, Context& context, bfloat16* copy = nullptr);
+void sgd_update(float* theta, const float* g, float* velocity, std::int64_t n,
+                const StepSource<SgdStep>& step, Context& context, bfloat16* copy = nullptr);
+void rmsprop_update(float* theta, const float* g, float* square, std::int64_t n,
+                    const StepSource<RmsPropStep>& step, Context& context,
+                    bfloat16* copy = nullptr);
+void average_update(float* average, const float* value, std::int64_t n,
+                    const StepSource<double>& decay, Context& context);
+
+}  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

@@ -35,9 +35,11 @@ WHISKER_HOST_DEVICE constexpr float unit_float(std::uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24f;
 }
 
-/// Maps a word to [low, high), which rounding alone would not keep to.
+/// Maps a word to [low, high), which rounding alone would not keep to. The product is exact in
+/// double, so that a compiler that fuses it with the sum changes no bit.
 WHISKER_HOST_DEVICE inline float uniform_float(std::uint32_t word, float low, float high) {
-  const float value = low + (high - low) * unit_float(word);
+  const double offset = double{high - low} * double{unit_float(word)};
+  const auto value = static_cast<float>(double{low} + offset);
   return value < high ? value : std::nextafter(high, low);
 }
 

@@ -19,16 +19,14 @@ std::int64_t product(const Shape& shape, int first, int last) {
 /// The part [begin, begin + size) of x along an axis, in storage of its own.
 Tensor copy_range(const Tensor& x, int axis, std::int64_t begin, std::int64_t size) {
   Tensor part = Tensor::empty(x.shape().with(axis, size), x.dtype(), x.device());
-  const auto inner =
-      static_cast<std::size_t>(product(x.shape(), axis + 1, x.rank())) * size_of(x.dtype());
-  const std::size_t from_row = static_cast<std::size_t>(x.dim(axis)) * inner;
-  const std::size_t row = static_cast<std::size_t>(size) * inner;
-  const std::int64_t rows = product(x.shape(), 0, axis);
-  const kernels::RowCopy copy{
-      .rows = rows, .row_bytes = row, .from_stride = from_row, .to_stride = row};
+  const std::int64_t inner =
+      product(x.shape(), axis + 1, x.rank()) * static_cast<std::int64_t>(size_of(x.dtype()));
+  const kernels::CopyShape copy{.rows = product(x.shape(), 0, axis),
+                                .row_bytes = size * inner,
+                                .x_stride = x.dim(axis) * inner,
+                                .y_stride = size * inner};
   with_context(x.device(), [&](auto& context) {
-    copy_rows(x.raw_data() + static_cast<std::size_t>(begin) * inner, part.raw_mutable_data(), copy,
-              context);
+    copy_rows(x.raw_data() + begin * inner, part.raw_mutable_data(), copy, context);
   });
   return part;
 }
@@ -101,19 +99,21 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
   }
   Tensor y = Tensor::empty(first.shape().with(at, size), first.dtype(), first.device());
   const std::int64_t rows = product(first.shape(), 0, at);
-  const std::size_t y_row = y.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(rows, 1));
-  with_context(y.device(), [&](auto& context) {
-    std::byte* to = y.raw_mutable_data();
-    for (const Tensor& part : parts) {
-      const std::size_t row =
-          part.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(rows, 1));
-      copy_rows(
-          part.raw_data(), to,
-          kernels::RowCopy{.rows = rows, .row_bytes = row, .from_stride = row, .to_stride = y_row},
-          context);
-      to += row;
-    }
-  });
+  const auto row_bytes = [&](const Tensor& t) {
+    return static_cast<std::int64_t>(t.bytes()) / rows;
+  };
+  if (y.bytes() > 0)
+    with_context(y.device(), [&](auto& context) {
+      std::byte* to = y.raw_mutable_data();
+      for (const Tensor& part : parts) {
+        const kernels::CopyShape copy{.rows = rows,
+                                      .row_bytes = row_bytes(part),
+                                      .x_stride = row_bytes(part),
+                                      .y_stride = row_bytes(y)};
+        copy_rows(part.raw_data(), to, copy, context);
+        to += copy.row_bytes;
+      }
+    });
   if (!recorded) return y;
 
   std::vector<std::int64_t> sizes;

@@ -173,10 +173,12 @@ void fill(T value, T* y, std::int64_t n, Context&) {
 template void fill(std::uint8_t, std::uint8_t*, std::int64_t, Context&);
 template void fill(std::int32_t, std::int32_t*, std::int64_t, Context&);
 
-void copy_rows(const std::byte* from, std::byte* to, const RowCopy& copy, Context&) {
-  if (copy.row_bytes == 0) return;
-  for (std::int64_t row = 0; row < copy.rows; ++row, from += copy.from_stride, to += copy.to_stride)
-    std::memcpy(to, from, copy.row_bytes);
+void copy_rows(const void* x, void* y, const CopyShape& shape, Context&) {
+  if (shape.row_bytes == 0) return;
+  const auto* from = static_cast<const std::byte*>(x);
+  auto* to = static_cast<std::byte*>(y);
+  for (std::int64_t row = 0; row < shape.rows; ++row, from += shape.x_stride, to += shape.y_stride)
+    std::memcpy(to, from, static_cast<std::size_t>(shape.row_bytes));
 }
 
 template <class T>

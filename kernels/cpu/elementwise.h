@@ -34,8 +34,8 @@ void cast(const From* x, To* y, std::int64_t n, Context& context);
 template <class T>
 void fill(T value, T* y, std::int64_t n, Context& context);
 
-/// Row r of `to` = row r of `from`.
-void copy_rows(const std::byte* from, std::byte* to, const RowCopy& copy, Context& context);
+/// Copies shape.rows rows of x to y, which must not overlap.
+void copy_rows(const void* x, void* y, const CopyShape& shape, Context& context);
 
 /// sum[i] += term[i].
 template <class T>

@@ -1,4 +1,7 @@
-// CUDA kernels over elements: the twins of kernels/cpu/elementwise.h.
+// Elementwise kernels, sums, copies and fills on the GPU; float64 stays on the CPU.
+//
+// Everything is queued on the context's stream. Results do not depend on the launch shape: every
+// element is computed by one thread, and sums are added in an order fixed by the shape alone.
 #pragma once
 
 #include <cstdint>
@@ -31,15 +34,15 @@ void reduce_sum(const T* x, compute_type<T>* y, const ReduceShape& shape, Contex
 template <class From, class To>
 void cast(const From* x, To* y, std::int64_t n, Context& context);
 
-/// y[i] = value, for every element type.
-template <class T>
-void fill(T value, T* y, std::int64_t n, Context& context);
-
-/// Row r of `to` = row r of `from`.
-void copy_rows(const std::byte* from, std::byte* to, const RowCopy& copy, Context& context);
-
 /// sum[i] += term[i].
 template <class T>
 void accumulate(const T* term, T* sum, std::int64_t n, Context& context);
+
+/// y[i] = value; T is float, bfloat16, int32 or uint8.
+template <class T>
+void fill(T value, T* y, std::int64_t n, Context& context);
+
+/// Copies shape.rows rows of x to y, which must not overlap.
+void copy_rows(const void* x, void* y, const CopyShape& shape, Context& context);
 
 }  // namespace whisker::inline v0_1::kernels::cuda
