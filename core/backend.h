@@ -29,7 +29,8 @@ inline constexpr bool kWithCuda = false;
 /// Defined where kWithCuda.
 kernels::cuda::Context& cuda_context(int index);
 
-/// copy_bytes() where a GPU is on either side. Defined where kWithCuda.
+/// What Storage and copy_bytes() do where a GPU is involved. Defined where kWithCuda.
+kernels::Buffer allocate_with_cuda(std::size_t bytes, Device device);
 void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* to,
                           Device to_device, std::size_t bytes);
 

@@ -6,9 +6,13 @@
 namespace whisker::inline v0_1 {
 
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-  check(device.type == Device::Type::cpu || kWithCuda, "storage: this build has no back end for ",
-        device, "; configure with -D WHISKER_CUDA=native");
-  with_context(device, [&](auto& context) { buffer_ = context.allocate(bytes); });
+  if (device.type == Device::Type::cpu) {
+    buffer_ = MemoryPool::host().allocate(bytes);
+    return;
+  }
+  check(kWithCuda, "storage: this build has no back end for ", device,
+        "; configure with -D WHISKER_CUDA=native");
+  if constexpr (kWithCuda) buffer_ = allocate_with_cuda(bytes, device);
 }
 
 void copy_bytes(const std::byte* from, Device from_device, std::byte* to, Device to_device,

@@ -100,6 +100,10 @@ kernels::cuda::Context& cuda_context(int index) {
   return gpu(index).context();
 }
 
+kernels::Buffer allocate_with_cuda(std::size_t bytes, Device device) {
+  return gpu(device.index).context().allocate(bytes);
+}
+
 void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* to,
                           Device to_device, std::size_t bytes) {
   if (from_device.type == Device::Type::cpu) return gpu(to_device.index).upload(from, to, bytes);
