@@ -28,7 +28,7 @@ int cuda_device_count();
 /// InputError for another text or for a GPU that is not there, and says why.
 Device parse_device(const std::string& text);
 
-/// Where this thread puts tensors that are made from nothing: the CPU, or what a DeviceScope says.
+/// Where this thread puts new tensors: the CPU, or what a DeviceScope says.
 Device default_device();
 
 /// Sets default_device() for a scope.

@@ -29,13 +29,16 @@ std::byte* ask_system(std::size_t bytes) {
 
 }  // namespace
 
+MemorySource host_memory() {
+  return {.name = "memory",
+          .alignment = 64,
+          .take = ask_system,
+          .give_back = [](std::byte* block) { std::free(block); },
+          .describe_rest = {}};
+}
+
 MemoryPool& MemoryPool::host() {
-  static MemoryPool& pool =
-      *new MemoryPool({.name = "memory",
-                       .alignment = 64,
-                       .take = ask_system,
-                       .give_back = [](std::byte* block) { std::free(block); },
-                       .describe_rest = {}});
+  static MemoryPool& pool = *new MemoryPool(host_memory());
   return pool;
 }
 

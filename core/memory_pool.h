@@ -20,6 +20,9 @@ struct MemorySource {
   std::function<std::string()> describe_rest;  // what else the message should say; may be empty
 };
 
+/// The operating system's memory, 64-byte aligned.
+MemorySource host_memory();
+
 /// A best-fit pool of aligned blocks: a training step asks for the same sizes as the one before, so
 /// after the first step nothing is asked of the source. Thread-safe.
 class MemoryPool {
@@ -34,8 +37,7 @@ class MemoryPool {
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
 
-  /// The pool of host memory, 64-byte aligned; it is never destroyed, so static tensors may outlive
-  /// main().
+  /// The pool of host_memory(); it is never destroyed, so static tensors may outlive main().
   static MemoryPool& host();
 
   /// At least `bytes` bytes; the content is undefined. Throws OutOfMemory. The pool must outlive

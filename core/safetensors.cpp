@@ -88,7 +88,7 @@ SafetensorsFile read_contents(const std::string& name, std::uint64_t size, const
   }
   SafetensorsFile file{.metadata = std::move(header.metadata)};
   for (const SafetensorsEntry& entry : header.entries) {
-    Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+    Tensor tensor = Tensor::empty(entry.shape, entry.dtype, Device::cpu());
     if (tensor.bytes() > 0) read({tensor.raw_mutable_data(), tensor.bytes()});
     file.tensors.emplace(entry.name, std::move(tensor));
   }
@@ -111,12 +111,12 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
   });
 }
 
-void save_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
-  SafetensorsHeader header{.metadata = file.metadata};
-  for (const auto& [name, tensor] : file.tensors) {
+void save_safetensors(const std::filesystem::path& path, const SafetensorsFile& given) {
+  SafetensorsFile file{.metadata = given.metadata};
+  SafetensorsHeader header{.metadata = given.metadata};
+  for (const auto& [name, tensor] : given.tensors) {
     check(tensor.defined(), "safetensors: tensor ", quote_untrusted(name), " has no value");
-    check(tensor.device() == Device::cpu(), "safetensors: tensor ", quote_untrusted(name),
-          " is on ", tensor.device(), "; copy it to the CPU first");
+    file.tensors.emplace(name, tensor.to(Device::cpu()));
     header.entries.push_back({.name = name, .dtype = tensor.dtype(), .shape = tensor.shape()});
   }
   header.metadata[kSafetensorsChecksumKey] = content_checksum(file);

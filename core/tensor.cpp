@@ -7,16 +7,26 @@
 
 namespace whisker::inline v0_1 {
 
-Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
+namespace {
+
+Device device_for(Dtype dtype, std::optional<Device> wanted) {
+  if (wanted) return *wanted;
+  return dtype == Dtype::float64 ? Device::cpu() : default_device();
+}
+
+}  // namespace
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, std::optional<Device> device) {
   // Beyond this the number of bytes would overflow; no machine has as many.
   check<OutOfMemory>(shape.numel() <= std::int64_t{1} << 58, "tensor: ", shape, " of ", dtype,
                      " is more than any memory");
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
-  return Tensor(
-      Impl{.storage = std::make_shared<Storage>(bytes, device), .shape = shape, .dtype = dtype});
+  return Tensor(Impl{.storage = std::make_shared<Storage>(bytes, device_for(dtype, device)),
+                     .shape = shape,
+                     .dtype = dtype});
 }
 
-Tensor Tensor::full(const Shape& shape, double value, Dtype dtype, Device device) {
+Tensor Tensor::full(const Shape& shape, double value, Dtype dtype, std::optional<Device> device) {
   Tensor tensor = empty(shape, dtype, device);
   dispatch_all("full", tensor, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
@@ -32,7 +42,7 @@ Tensor Tensor::from_span(std::span<const T> values, const Shape& shape) {
                     "tensor: ", values.size(), " values for shape ", shape);
   Tensor tensor = empty(shape, dtype_of<T>, Device::cpu());
   std::copy(values.begin(), values.end(), tensor.template mutable_data<T>());
-  return tensor.to(default_device());
+  return tensor.to(device_for(dtype_of<T>, {}));
 }
 template Tensor Tensor::from_span(std::span<const float>, const Shape&);
 template Tensor Tensor::from_span(std::span<const double>, const Shape&);

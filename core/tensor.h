@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,16 +28,16 @@ class Tensor {
  public:
   Tensor() = default;
 
+  /// Without a device they go to default_device(); float64, which no GPU kernel takes, to the CPU.
   static Tensor empty(const Shape& shape, Dtype dtype = Dtype::float32,
-                      Device device = default_device());
+                      std::optional<Device> device = {});
   static Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::float32,
-                     Device device = default_device());
+                     std::optional<Device> device = {});
   static Tensor zeros(const Shape& shape, Dtype dtype = Dtype::float32,
-                      Device device = default_device()) {
+                      std::optional<Device> device = {}) {
     return full(shape, 0.0, dtype, device);
   }
-  /// Copies host values to default_device(); throws ShapeError unless there are shape.numel() of
-  /// them.
+  /// Copies host values; throws ShapeError unless there are shape.numel() of them.
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape) {
     return from_span(std::span<const T>(values), shape);

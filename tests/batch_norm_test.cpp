@@ -170,11 +170,11 @@ TEST_CASE("batch_norm_inference without a graph equals the recorded one", "[batc
 
 TEST_CASE("batch_norm passes NaN on instead of hiding it", "[batch_norm]") {
   Tensor x = random_tensor({4, 2});
-  x.mutable_data<float>()[2] = NAN;
+  set_element(x, 2, NAN);
   const Tensor y = batch_norm(x, Tensor::full({2}, 1.0), Tensor::zeros({2}), {.slope = 0.2}).y;
   for (int row = 0; row < 4; ++row) {
-    CHECK(std::isnan(y.data<float>()[2 * row]));
-    CHECK_FALSE(std::isnan(y.data<float>()[2 * row + 1]));
+    CHECK(std::isnan(element(y, 2 * row)));
+    CHECK_FALSE(std::isnan(element(y, 2 * row + 1)));
   }
 }
 

@@ -137,7 +137,7 @@ TEST_CASE("sigmoid cross-entropy is finite for any logit", "[binary]") {
     CHECK(mismatch(loss, expected, elementwise_tolerance(Dtype::float32)) == "");
     const Tensor slope = gradients(sum(loss), {logits}).front();
     for (std::int64_t i = 0; i < 4; ++i)
-      CHECK(slope.data<float>()[i] == Approx((i < 2 ? 0.0 : 1.0) - label).margin(1e-30));
+      CHECK(element(slope, i) == Approx((i < 2 ? 0.0 : 1.0) - label).margin(1e-30));
   }
 }
 

@@ -27,7 +27,8 @@ TEST_CASE("a cast to bfloat16 rounds to nearest, ties to even", "[cast]") {
   std::vector<float> values{0.0f,    1.0f,    -1.0f,      0x1.01p0f,  0x1.03p0f,    0x1.05p0f,
                             1.0e-3f, 3.0e38f, 0x1.fcp20f, 0x1.ffp20f, -0x1.0101p0f, 0x1p-130f};
   const Tensor random = random_tensor({1000}, Dtype::float32, 1, -3.0f, 3.0f);
-  values.insert(values.end(), random.data<float>(), random.data<float>() + 1000);
+  const auto drawn = random.to_vector<float>();
+  values.insert(values.end(), drawn.begin(), drawn.begin() + 1000);
   const auto n = static_cast<std::int64_t>(values.size());
   const Tensor rounded = cast(Tensor::from(values, {n}), Dtype::bfloat16);
   const Array result = to_array(rounded);

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "testing.h"
+
 namespace catgan_fixtures {
 
 using catgan::Config;
@@ -58,8 +60,7 @@ std::string difference(const Tensors& a, const Tensors& b) {
     if (other == b.end()) return name + " is in the first alone";
     if (tensor.shape() != other->second.shape() || tensor.dtype() != other->second.dtype())
       return name + " has another shape or type";
-    if (std::memcmp(tensor.raw_data(), other->second.raw_data(), tensor.bytes()) != 0)
-      return name + " has other elements";
+    if (!whisker::testing::same_bits(tensor, other->second)) return name + " has other elements";
   }
   for (const auto& [name, tensor] : b)
     if (!a.contains(name)) return name + " is in the second alone";

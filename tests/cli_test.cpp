@@ -6,6 +6,7 @@
 
 #include "catch.h"
 #include "catgan_fixtures.h"
+#include "testing.h"
 #include "training/checkpoint.h"
 
 using namespace catgan_fixtures;
@@ -200,8 +201,8 @@ TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint
   auto checkpoint = whisker::load_safetensors(file);
   // As a learning rate that is far too high would have left it.
   whisker::Tensor weight = checkpoint.tensors.at("g.up1.conv.weight");
-  weight.mutable_data<float>()[0] = 3e38f;
-  weight.mutable_data<float>()[1] = -3e38f;
+  whisker::testing::set_element(weight, 0, 3e38);
+  whisker::testing::set_element(weight, 1, -3e38);
   whisker::save_safetensors(file, checkpoint);
   const std::string before = read_text(file);
   const Outcome outcome = run_catgan({"resume", "run", "--steps", "30"}, folder.path());

@@ -12,6 +12,7 @@
 
 #include "catch.h"
 #include "config.h"
+#include "testing.h"
 #include "training/trainer.h"
 
 namespace {
@@ -43,7 +44,7 @@ double largest(const Json& runs) {
 double distance(const Tensor& a, const Tensor& b) {
   double sum = 0.0;
   for (std::int64_t i = 0; i < a.numel(); ++i)
-    sum += std::pow(double{a.data<float>()[i]} - double{b.data<float>()[i]}, 2);
+    sum += std::pow(whisker::testing::element(a, i) - whisker::testing::element(b, i), 2);
   return std::sqrt(sum);
 }
 
@@ -100,7 +101,8 @@ class Replay {
     const Tensor& pictures = golden_.at("pictures");
     const Tensor& batches = golden_.at("batches");
     const std::int64_t bytes = pictures.numel() / pictures.dim(0), n = batches.dim(1);
-    Tensor real = Tensor::empty({n, pictures.dim(1), pictures.dim(2), 3});
+    Tensor real =
+        Tensor::empty({n, pictures.dim(1), pictures.dim(2), 3}, Dtype::float32, Device::cpu());
     float* y = real.mutable_data<float>();
     for (std::int64_t k = 0; k < n; ++k) {
       const std::uint8_t* x =
@@ -108,7 +110,7 @@ class Replay {
       for (std::int64_t j = 0; j < bytes; ++j)
         *y++ = static_cast<float>(x[j]) / 255.0f - 0.5f;
     }
-    return real;
+    return real.to(default_device());
   }
 
   Json report_;

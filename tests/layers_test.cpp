@@ -257,9 +257,8 @@ TEST_CASE("batch norm's moving statistics follow TensorFlow's rule", "[layers][b
   const auto state = norm.state_dict();
   for (std::int64_t c = 0; c < 2; ++c) {
     // Ten updates in float32, each rounded twice: at most 20 * 2^-24 relative.
-    CHECK(state.at("moving_mean").data<float>()[c] == Approx(moving_mean[c]).epsilon(1.2e-6));
-    CHECK(state.at("moving_variance").data<float>()[c] ==
-          Approx(moving_variance[c]).epsilon(1.2e-6));
+    CHECK(element(state.at("moving_mean"), c) == Approx(moving_mean[c]).epsilon(1.2e-6));
+    CHECK(element(state.at("moving_variance"), c) == Approx(moving_variance[c]).epsilon(1.2e-6));
   }
 }
 

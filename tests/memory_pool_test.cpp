@@ -35,7 +35,7 @@ void training_step(const Tensor& images, Tensors& weights) {
 }  // namespace
 
 TEST_CASE("the pool hands out aligned blocks and counts them", "[memory_pool]") {
-  MemoryPool pool;
+  MemoryPool pool(host_memory());
   {
     const kernels::Buffer a = pool.allocate(100), b = pool.allocate(1), c = pool.allocate(0);
     for (const kernels::Buffer& block : {a, b, c})
@@ -56,7 +56,7 @@ TEST_CASE("the pool hands out aligned blocks and counts them", "[memory_pool]") 
 TEST_CASE("a block that was given back serves the next request of about its size",
           "[memory_pool]") {
   if (!kReuses) SKIP("this build does not reuse blocks");
-  MemoryPool pool;
+  MemoryPool pool(host_memory());
   const std::byte* first = pool.allocate(1 << 20).get();
   CHECK(pool.allocate(1 << 20).get() == first);
   // Down to four fifths of its size, no smaller: that would waste memory.
@@ -74,7 +74,7 @@ TEST_CASE("a block that was given back serves the next request of about its size
 
 TEST_CASE("a block stays alive as long as its last owner, the pool's user or not",
           "[memory_pool]") {
-  MemoryPool pool;
+  MemoryPool pool(host_memory());
   kernels::Buffer a = pool.allocate(4096);
   const kernels::Buffer b = a;
   a.reset();
@@ -83,7 +83,7 @@ TEST_CASE("a block stays alive as long as its last owner, the pool's user or not
 }
 
 TEST_CASE("large blocks are cut on pages", "[memory_pool]") {
-  MemoryPool pool;
+  MemoryPool pool(host_memory());
   const kernels::Buffer block = pool.allocate((std::size_t{3} << 20) + 1);
   CHECK(reinterpret_cast<std::uintptr_t>(block.get()) % 4096 == 0);
   CHECK(pool.stats().used_bytes == (std::size_t{3} << 20) + 4096);
@@ -92,7 +92,7 @@ TEST_CASE("large blocks are cut on pages", "[memory_pool]") {
 
 TEST_CASE("a request that cannot be met is OutOfMemory and leaves the pool as it was",
           "[memory_pool][errors]") {
-  MemoryPool pool;
+  MemoryPool pool(host_memory());
   const kernels::Buffer kept = pool.allocate(1000);
   CHECK_THROWS_AS(pool.allocate(~std::size_t{0}), OutOfMemory);
   CHECK(pool.stats().used_bytes == 1024);

@@ -23,5 +23,5 @@ TEST_CASE("the README's net learns the exclusive or", "[readme]") {
   // README end
   const Tensor error = abs(net(x) - y);
   for (int i = 0; i < 4; ++i)
-    CHECK(error.data<float>()[i] < 0.05f);
+    CHECK(error.to_vector<float>()[i] < 0.05f);
 }

@@ -108,8 +108,9 @@ TEST_CASE("Pictures are scaled to the data range, and mirrored only where asked 
     return data.pictures.picture(k)[(y * config.size + x) * 3 + c];
   };
   /// Whether picture i of the batch is picture k of the data.
-  const auto same = [&](const whisker::Tensor& batch, std::int64_t i, std::size_t k,
+  const auto same = [&](const whisker::Tensor& on_device, std::int64_t i, std::size_t k,
                         bool mirrored) {
+    const whisker::Tensor batch = on_device.to(whisker::Device::cpu());
     const double low = config.data_range == catgan::DataRange::half ? -0.5 : -1.0;
     const float* value = batch.data<float>() + i * batch.numel() / config.batch;
     for (int y = 0; y < config.size; ++y)

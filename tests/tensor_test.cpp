@@ -34,10 +34,10 @@ TEST_CASE("full and zeros fill every dtype", "[tensor]") {
 TEST_CASE("copies of a tensor share elements, a clone does not", "[tensor]") {
   Tensor x = Tensor::zeros({3});
   const Tensor copy = x, detached = x.detach(), clone = x.clone();
-  x.mutable_data<float>()[1] = 5.0f;
-  CHECK(copy.data<float>()[1] == 5.0f);
-  CHECK(detached.data<float>()[1] == 5.0f);
-  CHECK(clone.data<float>()[1] == 0.0f);
+  set_element(x, 1, 5.0);
+  CHECK(element(copy, 1) == 5.0);
+  CHECK(element(detached, 1) == 5.0);
+  CHECK(element(clone, 1) == 0.0);
 }
 
 TEST_CASE("copy_from overwrites the elements in place", "[tensor]") {
@@ -75,7 +75,7 @@ TEST_CASE("every write counts", "[tensor]") {
   const auto version = x.storage()->version();
   x.to_vector<float>();
   CHECK(x.storage()->version() == version);
-  x.mutable_data<float>();
+  x.kernel_mutable_data<float>();
   CHECK(x.storage()->version() > version);
   // Writing through a view writes to the same elements.
   const auto before = x.storage()->version();
@@ -95,8 +95,9 @@ TEST_CASE("using a tensor wrongly is an error that says what is wrong", "[tensor
   CHECK(shape_error_lacks({"5 values", "[2,3]"}, [] {
           Tensor::from(std::vector<float>(5), {2, 3});
         }) == "");
-  CHECK(shape_error_lacks({"float32", "float64"}, [&] { x.data<double>(); }) == "");
-  CHECK(shape_error_lacks({"float32", "uint8"}, [&] { x.mutable_data<std::uint8_t>(); }) == "");
+  CHECK(shape_error_lacks({"float32", "float64"}, [&] { x.kernel_data<double>(); }) == "");
+  CHECK(shape_error_lacks({"float32", "uint8"}, [&] { x.kernel_mutable_data<std::uint8_t>(); }) ==
+        "");
   CHECK(shape_error_lacks({"item", "[2,3]"}, [&] { x.item(); }) == "");
   CHECK(shape_error_lacks({"copy_from", "[3,2]", "[2,3]"}, [&] {
           x.copy_from(Tensor::zeros({3, 2}));

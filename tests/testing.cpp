@@ -13,6 +13,7 @@
 namespace whisker::testing {
 
 Tensor random_tensor(const Shape& shape, Dtype dtype, std::uint64_t seed, float low, float high) {
+  const DeviceScope scope(dtype == Dtype::float64 ? Device::cpu() : default_device());
   return cast(random_uniform(shape, low, high, {.seed = seed, .stream = 77}), dtype);
 }
 
@@ -20,7 +21,8 @@ Array to_array(const Tensor& tensor) {
   Array array(tensor.shape());
   dispatch_all(tensor.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T* data = tensor.data<T>();
+    const Tensor host = tensor.to(Device::cpu());
+    const T* data = host.data<T>();
     for (std::int64_t i = 0; i < tensor.numel(); ++i)
       array[i] = static_cast<double>(static_cast<compute_type<T>>(data[i]));
   });
@@ -28,7 +30,18 @@ Array to_array(const Tensor& tensor) {
 }
 
 Tensor to_tensor(const Array& array, Dtype dtype) {
-  return cast(Tensor::from(array.values, array.shape), dtype);
+  const Tensor values = cast(Tensor::from(array.values, array.shape), dtype);
+  return dtype == Dtype::float64 ? values : values.to(default_device());
+}
+
+double element(const Tensor& tensor, std::int64_t i) {
+  return tensor.detach().view({tensor.numel()}).view_rows(i, i + 1).item();
+}
+
+void set_element(Tensor tensor, std::int64_t i, double value) {
+  tensor.view({tensor.numel()})
+      .view_rows(i, i + 1)
+      .copy_from(Tensor::full({1}, value, tensor.dtype()));
 }
 
 Tensors leaves_of(const Tensors& inputs) {
@@ -40,7 +53,8 @@ Tensors leaves_of(const Tensors& inputs) {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::memcmp(a.raw_data(), b.raw_data(), a.bytes()) == 0;
+         std::memcmp(a.to(Device::cpu()).raw_data(), b.to(Device::cpu()).raw_data(), a.bytes()) ==
+             0;
 }
 
 bool same_bits(const Tensors& a, const Tensors& b) {

@@ -10,6 +10,7 @@
 #include "catch.h"
 #include "catgan_fixtures.h"
 #include "nets.h"
+#include "testing.h"
 #include "training/training_data.h"
 
 using namespace whisker;
@@ -65,7 +66,7 @@ struct PlainStep {
 };
 
 void fill(Tensor tensor, float value) {
-  std::fill_n(tensor.mutable_data<float>(), tensor.numel(), value);
+  tensor.copy_from(Tensor::full(tensor.shape(), value));
 }
 
 std::vector<StepResult> train(Trainer& trainer, const Config& config, int steps) {
@@ -260,26 +261,26 @@ TEST_CASE("The first bad tensor is named and the weights stay finite", "[trainer
   };
   SECTION("a picture") {
     Trainer trainer(config);
-    real.mutable_data<float>()[7] = nan;
+    whisker::testing::set_element(real, 7, nan);
     CHECK_THAT(complaint(trainer), ContainsSubstring("D's loss is not finite; the first bad "
                                                      "tensor is the real pictures"));
     trainer.check_finite();
   }
   SECTION("the noise") {
     Trainer trainer(config);
-    z.mutable_data<float>()[0] = infinity;
+    whisker::testing::set_element(z, 0, infinity);
     CHECK_THAT(complaint(trainer), ContainsSubstring("the first bad tensor is z"));
   }
   SECTION("a parameter of D") {
     Trainer trainer(config);
-    parameter(trainer.discriminator(), "block2.norm.gamma").mutable_data<float>()[1] = nan;
+    whisker::testing::set_element(parameter(trainer.discriminator(), "block2.norm.gamma"), 1, nan);
     CHECK_THAT(complaint(trainer), ContainsSubstring("the parameter d.block2.norm.gamma"));
     CHECK_THAT(message_of<NumericError>([&] { trainer.check_finite(); }),
                ContainsSubstring("d.block2.norm.gamma"));
   }
   SECTION("a parameter of G") {
     Trainer trainer(config);
-    parameter(trainer.generator(), "up1.conv.weight").mutable_data<float>()[3] = infinity;
+    whisker::testing::set_element(parameter(trainer.generator(), "up1.conv.weight"), 3, infinity);
     CHECK_THAT(complaint(trainer), ContainsSubstring("the parameter g.up1.conv.weight"));
   }
   SECTION("a layer's output") {

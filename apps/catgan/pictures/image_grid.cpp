@@ -16,7 +16,8 @@ std::vector<Picture> to_pictures(const whisker::Tensor& pictures, DataRange rang
   check<ShapeError>(pictures.rank() == 4 && pictures.dim(3) == 3, "to_pictures: wants [N,S,S,3], ",
                     "got ", pictures.shape());
   const float factor = range == DataRange::full ? 127.5f : 255.0f;
-  const float* values = pictures.data<float>();
+  const whisker::Tensor host = pictures.to(whisker::Device::cpu());
+  const float* values = host.data<float>();
   std::vector<Picture> result(static_cast<std::size_t>(pictures.dim(0)));
   for (Picture& picture : result) {
     picture.height = static_cast<int>(pictures.dim(1));

@@ -3,7 +3,9 @@
 #include <bit>
 
 #include <whisker/core/autograd.h>
+#include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/cast.h>
+#include <whisker/core/ops/reduce.h>
 
 namespace catgan {
 
@@ -13,6 +15,10 @@ using whisker::Tensor;
 bool is_finite(const Tensor& tensor) {
   if (tensor.dtype() == Dtype::bfloat16) return is_finite(whisker::cast(tensor, Dtype::float32));
   if (tensor.dtype() != Dtype::float32) return true;
+  if (tensor.device() != whisker::Device::cpu()) {
+    const whisker::NoGrad no_grad;
+    return whisker::sum(whisker::scale(tensor, 0.0)).item() == 0.0;  // 0 * x is NaN for a bad x
+  }
   constexpr std::uint32_t kExponent = 0x7F800000u;
   const float* values = tensor.data<float>();
   const std::int64_t n = tensor.numel();

@@ -131,7 +131,7 @@ Tensor BatchSource::batch(std::int64_t step) {
   const std::int64_t side = pictures_.image_size();
   const bool full = config_.data_range == DataRange::full;
   const float scale = full ? 1.0f / 127.5f : 1.0f / 255.0f, shift = full ? -1.0f : -0.5f;
-  Tensor result = Tensor::empty({config_.batch, side, side, 3});
+  Tensor result = Tensor::empty({config_.batch, side, side, 3}, Dtype::float32, Device::cpu());
   float* y = result.mutable_data<float>();
   for (std::int64_t i = 0; i < config_.batch; ++i) {
     const auto at = static_cast<std::size_t>(step % per_epoch * config_.batch + i);
@@ -145,7 +145,7 @@ Tensor BatchSource::batch(std::int64_t step) {
       }
     }
   }
-  return result;
+  return result.to(whisker::default_device());
 }
 
 }  // namespace catgan
