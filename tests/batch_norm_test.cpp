@@ -186,7 +186,7 @@ TEST_CASE("batch_norm's shape errors name both shapes", "[batch_norm][errors]") 
   };
   CHECK(lacks({"batch_norm", "[2,4,4,3]", "[4]"}, x, Tensor::zeros({4}), three) == "");
   CHECK(lacks({"batch_norm", "[2,4,4,3]", "[1,3]"}, x, three, Tensor::zeros({1, 3})) == "");
-  CHECK(lacks({"float64"}, x, three, cast(three, Dtype::float64)) == "");
+  CHECK(lacks({"float64"}, x, three, cast(three.to(Device::cpu()), Dtype::float64)) == "");
   CHECK(lacks({"bfloat16", "float32"}, cast(x, Dtype::bfloat16), cast(three, Dtype::bfloat16),
               three) == "");
   CHECK(lacks({"[3]"}, three, three, three) == "");

@@ -179,7 +179,8 @@ TEST_CASE("conv2d's shape errors name both shapes", "[conv2d][errors]") {
   };
   CHECK(lacks({"[32,32,3]", "[64,5,5,3]"}, Tensor::zeros({32, 32, 3}), weight, Tensor()) == "");
   CHECK(lacks({"[63]", "[64]", "[64,5,5,3]"}, rgb, weight, Tensor::zeros({63})) == "");
-  CHECK(lacks({"float32", "float64"}, rgb, cast(weight, Dtype::float64), Tensor()) == "");
+  CHECK(lacks({"float32", "float64"}, rgb, cast(weight.to(Device::cpu()), Dtype::float64),
+              Tensor()) == "");
   CHECK(lacks({"5x5", "4x4"}, Tensor::zeros({1, 2, 2, 3}), weight, Tensor(),
               padded(1, 1, 1, 1, 1)) == "");
   CHECK(lacks({"stride 0x1"}, rgb, weight, Tensor(), strided(0, 1)) == "");

@@ -66,7 +66,8 @@ class Replay {
 
   StepResult step(std::int64_t i) {
     const Tensor& z = golden_.at("z");
-    return trainer_.step(real_batch(i), z.view_rows(i, i + 1).view({z.dim(1), z.dim(2)}));
+    const Tensor z_i = z.view_rows(i, i + 1).view({z.dim(1), z.dim(2)});
+    return trainer_.step(real_batch(i), z_i.to(default_device()));
   }
 
   double golden_loss(const std::string& name, std::int64_t i) const {

@@ -88,7 +88,7 @@ TEST_CASE("layers in float32 have the penalty gradients of float64 ops", "[gradi
   for (const Penalty penalty : {wgan_gp, r1}) {
     const Tensors expected = functional_gradients(penalty, inputs);
     nn::Sequential critic = layered_critic(inputs);
-    const Tensor x = cast(inputs[0], Dtype::float32).set_requires_grad();
+    const Tensor x = cast(inputs[0], Dtype::float32).to(default_device()).set_requires_grad();
     penalty([&](const Tensor& in) { return critic(in); }, x).backward();
     const auto parameters = critic.parameters();
     REQUIRE(parameters.size() + 1 == expected.size());

@@ -15,7 +15,7 @@ TEST_CASE("a tensor holds the values that it was made from", "[tensor]") {
   CHECK(x.numel() == 6);
   CHECK(x.bytes() == 24);
   CHECK(x.dtype() == Dtype::float32);
-  CHECK(x.device() == Device::cpu());
+  CHECK(x.device() == default_device());
   CHECK(x.to_vector<float>() == values);
   CHECK(Tensor::from(std::vector<float>{}, {0, 4}).to_vector<float>().empty());
 }

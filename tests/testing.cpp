@@ -12,8 +12,12 @@
 
 namespace whisker::testing {
 
+Device device_for(Dtype dtype) {
+  return dtype == Dtype::float64 ? Device::cpu() : default_device();
+}
+
 Tensor random_tensor(const Shape& shape, Dtype dtype, std::uint64_t seed, float low, float high) {
-  const DeviceScope scope(dtype == Dtype::float64 ? Device::cpu() : default_device());
+  const DeviceScope scope(device_for(dtype));
   return cast(random_uniform(shape, low, high, {.seed = seed, .stream = 77}), dtype);
 }
 
@@ -31,7 +35,7 @@ Array to_array(const Tensor& tensor) {
 
 Tensor to_tensor(const Array& array, Dtype dtype) {
   const Tensor values = cast(Tensor::from(array.values, array.shape), dtype);
-  return dtype == Dtype::float64 ? values : values.to(default_device());
+  return values.to(device_for(dtype));
 }
 
 double element(const Tensor& tensor, std::int64_t i) {

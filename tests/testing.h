@@ -23,6 +23,8 @@ Tensor random_tensor(const Shape& shape, Dtype dtype = Dtype::float32, std::uint
 Array to_array(const Tensor& tensor);
 /// The nearest tensor of a dtype.
 Tensor to_tensor(const Array& array, Dtype dtype);
+/// Where a tensor of this dtype is made by default.
+Device device_for(Dtype dtype);
 /// One element, read or written wherever the tensor lives.
 double element(const Tensor& tensor, std::int64_t i);
 void set_element(Tensor tensor, std::int64_t i, double value);
