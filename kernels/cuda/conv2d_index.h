@@ -45,8 +45,8 @@ struct ImageWindow {
   IndexDivisor grid_h, grid_w, taps_w, channels;
 
   struct Pixel {
-    std::int64_t image;  // offset of the image
-    int h, w;            // seen by tap 0
+    int row;   // the image's first, counting the rows of all images
+    int h, w;  // seen by tap 0
   };
   struct Tap {
     int h, w, channel;
@@ -55,8 +55,7 @@ struct ImageWindow {
   WHISKER_HOST_DEVICE constexpr Pixel pixel(int index) const {
     const auto [row, q] = grid_w.split(index);
     const auto [n, p] = grid_h.split(row);
-    return {std::int64_t{n} * height * width * channels.value(), p * step_h + start_h,
-            q * step_w + start_w};
+    return {n * height, p * step_h + start_h, q * step_w + start_w};
   }
   WHISKER_HOST_DEVICE constexpr Tap tap(int index) const {
     const auto [taps, channel] = channels.split(index);
@@ -69,7 +68,8 @@ struct ImageWindow {
     const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(height) &&
                         static_cast<unsigned>(w) < static_cast<unsigned>(width);
     if (!inside) return kOutside;
-    return pixel.image + (std::int64_t{h} * width + w) * channels.value() + tap.channel;
+    // Pixels are counted in 32 bits, see check_gemm_sizes().
+    return std::int64_t{(pixel.row + h) * width + w} * channels.value() + tap.channel;
   }
 };
 

@@ -73,11 +73,16 @@ class MmaLoader {
   bool inside_[kMnCount];
 };
 
-/// Reads the fragment of 16 indices from mn by one step of k; see OperandTile for its order.
-template <class T, Major kMajor, class Tile>
-__device__ __forceinline__ void load_fragment(const unsigned char* tile, int mn, int step,
-                                              std::uint32_t (&fragment)[4]) {
+/// Reads the fragment of 16 indices from first + mn by one step of k; see OperandTile for its
+/// order. `first` is a multiple of kMultiple; mn and step are constants of unrolled loops.
+template <class T, Major kMajor, class Tile, int kMultiple>
+__device__ __forceinline__ void load_fragment(const unsigned char* tile, int first, int mn,
+                                              int step, std::uint32_t (&fragment)[4]) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  if constexpr (kMultiple % Tile::kPeriod == 0)
+    tile += first * Tile::kMnBytes;  // what is left of the address differs by constants only
+  else
+    mn += first;
   if constexpr (!Tile::kByLdmatrix) {
 #pragma unroll
     for (int i = 0; i < 4; ++i)
@@ -140,9 +145,8 @@ template <class Gemm, int kTile, class T, class TC>
 __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
     conv2d_mma_kernel(const T* __restrict__ a, const T* __restrict__ b,
                       const float* __restrict__ bias, TC* __restrict__ c, std::int64_t split_pitch,
-                      const GemmGroup<Gemm> group) {
+                      const __grid_constant__ GemmGroup<Gemm> group) {
   constexpr MmaTile kSizes = kMmaTiles[kTile];
-  constexpr int kStages = kSizes.stages;
   constexpr int kFragmentsM = kSizes.warp_m / 16, kFragmentsN = kSizes.warp_n / 16;
   constexpr Major kMajorA = Gemm::A::kMajor, kMajorB = Gemm::B::kMajor;
   using TileA = OperandTile<T, kMajorA, kSizes.block_m, kMmaThreads<kTile>>;
@@ -155,16 +159,13 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
   const int first_m = tile.m * kSizes.block_m, first_n = tile.n * kSizes.block_n;
   const KRange range =
       split_k(gemm.k, kBlockK, static_cast<int>(gridDim.z), static_cast<int>(blockIdx.z));
-  const int blocks_k = ceil_div(range.end - range.begin, kBlockK);
-
   const MmaLoader<typename Gemm::A, T, TileA> load_a(gemm.a, a, first_m, gemm.m);
   const MmaLoader<typename Gemm::B, T, TileB> load_b(gemm.b, b, first_n, gemm.n);
-  const auto start_copy = [&](int block) {
+  const auto start_copy = [&](int k, unsigned char* stage) {
     // An empty group keeps the count of groups in step with the count of stages.
-    if (block < blocks_k) {
-      unsigned char* stage = shared + block % kStages * kSizes.stage_bytes();
-      load_a.copy(range.begin + block * kBlockK, range.end, stage);
-      load_b.copy(range.begin + block * kBlockK, range.end, stage + TileA::kBytes);
+    if (k < range.end) {
+      load_a.copy(k, range.end, stage);
+      load_b.copy(k, range.end, stage + TileA::kBytes);
     }
     ptx::cp_async_commit();
   };
@@ -174,32 +175,37 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
   const int warp_n = warp % kSizes.warps_n() * kSizes.warp_n;
   float sums[kFragmentsM][2 * kFragmentsN][4] = {};
 
+  constexpr int kAhead = kSizes.stages - 1;
 #pragma unroll
-  for (int block = 0; block < kStages - 1; ++block)
-    start_copy(block);
+  for (int i = 0; i < kAhead; ++i)
+    start_copy(range.begin + i * kBlockK, shared + i * kSizes.stage_bytes());
+  int at = 0;  // the stage to be read, in bytes
 #pragma unroll 1
-  for (int block = 0; block < blocks_k; ++block) {
-    ptx::cp_async_wait<kStages - 2>();
-    // Everybody's part of this stage has come, and nobody reads the stage of the block before any
-    // more: the next copy goes there.
+  for (int k = range.begin; k < range.end; k += kBlockK) {
+    ptx::cp_async_wait<kAhead - 1>();
+    // Everybody's part of this stage has come, and nobody reads the stage before it any more: the
+    // next copy goes there.
     __syncthreads();
-    start_copy(block + kStages - 1);
-    const unsigned char* stage = shared + block % kStages * kSizes.stage_bytes();
+    const int before = (at == 0 ? kSizes.shared_bytes() : at) - kSizes.stage_bytes();
+    start_copy(k + kAhead * kBlockK, shared + before);
+    const unsigned char* stage = shared + at;
+    at = at + kSizes.stage_bytes() == kSizes.shared_bytes() ? 0 : at + kSizes.stage_bytes();
 #pragma unroll
     for (int step = 0; step < kMmaBlockKBytes / kMmaStepBytes; ++step) {
-      std::uint32_t rows[kFragmentsM][4], columns[kFragmentsN][4];
-#pragma unroll
-      for (int i = 0; i < kFragmentsM; ++i)
-        load_fragment<T, kMajorA, TileA>(stage, warp_m + i * 16, step, rows[i]);
+      std::uint32_t columns[kFragmentsN][4];
 #pragma unroll
       for (int j = 0; j < kFragmentsN; ++j)
-        load_fragment<T, kMajorB, TileB>(stage + TileA::kBytes, warp_n + j * 16, step, columns[j]);
+        load_fragment<T, kMajorB, TileB, kSizes.warp_n>(stage + TileA::kBytes, warp_n, j * 16, step,
+                                                        columns[j]);
 #pragma unroll
-      for (int i = 0; i < kFragmentsM; ++i)
+      for (int i = 0; i < kFragmentsM; ++i) {
+        std::uint32_t rows[4];
+        load_fragment<T, kMajorA, TileA, kSizes.warp_m>(stage, warp_m, i * 16, step, rows);
 #pragma unroll
         for (int j = 0; j < 2 * kFragmentsN; ++j)
-          multiply_fragments<T>(rows[i], {columns[j / 2][j % 2], columns[j / 2][j % 2 + 2]},
+          multiply_fragments<T>(rows, {columns[j / 2][j % 2], columns[j / 2][j % 2 + 2]},
                                 sums[i][j]);
+      }
     }
   }
   ptx::cp_async_wait<0>();
@@ -219,10 +225,10 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
       const int m = first_m + warp_m + i * 8 + lane / 4;
       const float(&left)[4] = sums[i / 2][2 * j];
       const float(&right)[4] = sums[i / 2][2 * j + 1];
-      const int at = i % 2 * 2;
-      store_row({left[at] + offsets[0][0], left[at + 1] + offsets[0][1]},
-                {right[at] + offsets[1][0], right[at + 1] + offsets[1][1]}, m < gemm.m, gemm.n - n,
-                result + gemm.c.row(m) + n);
+      const int half = i % 2 * 2;
+      store_row({left[half] + offsets[0][0], left[half + 1] + offsets[0][1]},
+                {right[half] + offsets[1][0], right[half + 1] + offsets[1][1]}, m < gemm.m,
+                gemm.n - n, result + gemm.c.row(m) + n);
     }
   }
 }

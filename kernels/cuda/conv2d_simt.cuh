@@ -135,7 +135,7 @@ template <class Gemm, int kVector, class TA, class TB, class TC>
 __global__ void __launch_bounds__(kSimtThreads)
     conv2d_simt_kernel(const TA* __restrict__ a, const TB* __restrict__ b,
                        const float* __restrict__ bias, TC* __restrict__ c, std::int64_t split_pitch,
-                       const GemmGroup<Gemm> group) {
+                       const __grid_constant__ GemmGroup<Gemm> group) {
   WHISKER_SHARED(float, tiles_a, [2][kSimtBlockK][kSimtPitch]);
   WHISKER_SHARED(float, tiles_b, [2][kSimtBlockK][kSimtPitch]);
   const auto tile = group.tile(static_cast<int>(blockIdx.x));

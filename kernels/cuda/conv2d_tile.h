@@ -56,6 +56,10 @@ struct OperandTile {
   }
   WHISKER_HOST_DEVICE static constexpr int chunk(int thread) { return thread % kRowChunks; }
 
+  /// The layout repeats: what lies kPeriod indices mn further is kPeriod * kMnBytes further.
+  static constexpr int kPeriod = kMajor == Major::k ? 8 : sizeof(T) == 2 ? 64 : 32;
+  static constexpr int kMnBytes = kMajor == Major::k ? kRowBytes : static_cast<int>(sizeof(T));
+
   /// Where a chunk lies, in bytes.
   WHISKER_HOST_DEVICE static constexpr int offset(int row, int chunk) {
     return row * kRowBytes + (chunk ^ swizzle(row)) * kChunkBytes;
