@@ -119,7 +119,7 @@ void BlockRunner::run_threads() {
       thread.fiber = mine;
       thread.state = SimThread::State::kRunnable;
       current_thread = &thread;
-      launch_->body();
+      launch_->run(launch_->closure.get());
       thread_exited(thread);
       // Whoever can go on comes first: warps stay together, and so do their cache lines.
       if (runnable_head_ != runnable_.size()) break;
@@ -248,6 +248,17 @@ void BlockRunner::thread_exited(SimThread& thread) {
   if (barrier_arrivals_ > 0)
     record(str(where(&thread), ": exited while other threads wait in __syncthreads at ",
                barrier_site_, " (divergent barrier)"));
+}
+
+bool BlockRunner::may_touch(const void* address) const {
+  const auto within = [at = reinterpret_cast<std::uintptr_t>(address)](const void* begin,
+                                                                       std::size_t bytes) {
+    return at - reinterpret_cast<std::uintptr_t>(begin) < bytes;
+  };
+  return fiber_->holds(address) || within(threads_.data(), threads_.size() * sizeof(SimThread)) ||
+         within(&current_block, sizeof current_block) ||
+         within(&current_thread, sizeof current_thread) ||
+         within(launch_->closure.get(), launch_->closure_bytes);
 }
 
 // What went wrong

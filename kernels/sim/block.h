@@ -61,7 +61,8 @@ class BlockRunner {
   SimThread& thread(unsigned rank) { return threads_[rank]; }
   unsigned thread_count() const { return thread_count_; }
   CopyQueue& copies(unsigned rank) { return copies_[rank]; }
-  bool on_stack(const void* address) const { return fiber_->holds(address); }
+  /// Whether the memory is the current thread's own: its stack, its arguments, its built-ins.
+  bool may_touch(const void* address) const;
   /// "kernel k (launched at file:line), block (0,0,0)[, thread (0,0,0)]".
   std::string where(const Thread* thread) const;
 

@@ -44,8 +44,11 @@ std::uint32_t shared_offset(const void* shared, const char* operation) {
 }
 
 void note_access([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t bytes,
-                 [[maybe_unused]] Access kind) {
-  if constexpr (kChecking) checker::access(address, bytes, kind);
+                 [[maybe_unused]] Access kind, [[maybe_unused]] CallSite site) {
+  if constexpr (kChecking) {
+    checker::access(address, bytes, kind, location_of(site));
+    if (kind == Access::kAtomic) checker::synchronize_at(address);
+  }
 }
 
 void note_fence() {

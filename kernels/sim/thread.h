@@ -58,9 +58,10 @@ enum class Reduction { kAdd, kMin, kMax, kAnd, kOr, kXor, kBallot };
 unsigned warp_reduce(Reduction reduction, unsigned mask, unsigned value, CallSite site);
 int warp_reduce(Reduction reduction, unsigned mask, int value, CallSite site);
 
-/// What the checker is told of an access that the compiler does not show it.
-enum class Access { kRead, kWrite, kAtomic };
-void note_access(const void* address, std::size_t bytes, Access kind);
+/// What the checker is told of an access that the compiler does not show it. An asynchronous copy
+/// leaves its destination undefined from its issue to its delivery.
+enum class Access { kRead, kWrite, kAtomic, kIssue, kDeliver };
+void note_access(const void* address, std::size_t bytes, Access kind, CallSite site);
 /// __threadfence: what precedes is visible to whoever sees a later atomic of this thread.
 void note_fence();
 
