@@ -32,9 +32,10 @@ __device__ __forceinline__ Moments merge(const Moments& a, const Moments& b) {
   return {count, a.mean + delta * weight, a.squares + b.squares + delta * delta * a.count * weight};
 }
 
-/// What one block found for one channel; the number of rows follows from the block's index.
+/// What one block found for one channel, the mean being relative to the pivot; the number of rows
+/// follows from the block's index.
 struct PartMoments {
-  float mean, squares;
+  float pivot, mean, squares;
 };
 
 template <int kCount, class T>
@@ -69,11 +70,11 @@ __global__ void __launch_bounds__(kRowTileThreads)
 #pragma unroll
   for (int i = 0; i < kCount; ++i)
     moments[i] = {whole_rows + static_cast<float>(in_last_row >> i & 1u), mean[i], squares[i]};
-  combine_columns<kCount>(
-      tiles, moments, scratch, merge, [&](std::int64_t channel, const Moments& m) {
-        const float mean_of_part = static_cast<float>(pivots[channel]) + m.mean;
-        parts[std::int64_t{blockIdx.y} * tiles.channels + channel] = {mean_of_part, m.squares};
-      });
+  combine_columns<kCount>(tiles, moments, scratch, merge,
+                          [&](std::int64_t channel, const Moments& m) {
+                            parts[std::int64_t{blockIdx.y} * tiles.channels + channel] = {
+                                static_cast<float>(pivots[channel]), m.mean, m.squares};
+                          });
 }
 
 /// Merges parts [tiles.row_blocks, channels]; `walk` is the partition of that matrix.
@@ -81,18 +82,18 @@ __global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_merge_moments_kernel(const PartMoments* parts, float* mean, float* variance,
                                     RowTiles tiles, RowTiles walk) {
   WHISKER_SHARED(Moments, scratch, [kRowLanes][kTileColumns<1>]);
-  // Means relative to the first part's: their differences are of the size of the deviations.
+  // Means relative to the first pivot: the differences of pivots are of the size of deviations.
   Moments total[1] = {};
   const auto channels = static_cast<std::uint32_t>(tiles.channels);
   for_each_row<1>(walk, 0, [&](std::int64_t at, int, auto) {
     const std::uint32_t part = static_cast<std::uint32_t>(at) / channels;
-    const float pivot = parts[static_cast<std::uint32_t>(at) % channels].mean;
+    const float pivot = parts[static_cast<std::uint32_t>(at) % channels].pivot;
     const PartMoments p = parts[at];
-    total[0] =
-        merge(total[0], {static_cast<float>(tiles.rows_in(part)), p.mean - pivot, p.squares});
+    total[0] = merge(
+        total[0], {static_cast<float>(tiles.rows_in(part)), p.pivot - pivot + p.mean, p.squares});
   });
   combine_columns<1>(walk, total, scratch, merge, [&](std::int64_t channel, const Moments& m) {
-    mean[channel] = parts[channel].mean + m.mean;
+    mean[channel] = parts[channel].pivot + m.mean;
     variance[channel] = m.squares / m.count;
   });
 }

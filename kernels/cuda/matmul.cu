@@ -79,7 +79,7 @@ __device__ __forceinline__ void read_piece(const float (&row)[kTile + kPadding],
 }
 
 template <int kTile>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     matmul_simt_kernel(Operand a, Operand b, float* c, std::int64_t k, std::int64_t k_per_part,
                        std::int64_t tiles_n) {
   constexpr int kPieces = kTile / kSide;

@@ -154,16 +154,16 @@ __device__ __forceinline__ void multiply_tiles(const T* a_tile, const T* b_tile,
   }
 }
 
-/// Writes two neighbouring columns of c [rows, columns], as one where they are aligned.
+/// Writes two neighbouring columns of a matrix [rows, columns] from row m, column n on.
 template <class Out>
-__device__ __forceinline__ void store_pair(float first, float second, Out* c, std::int64_t m,
-                                           std::int64_t n, std::int64_t rows,
-                                           std::int64_t columns) {
+__device__ __forceinline__ void store_pair(const Vector<float, 2>& pair, Out* matrix,
+                                           std::int64_t m, std::int64_t n, std::int64_t rows,
+                                           std::int64_t columns, bool aligned) {
   if (m >= rows || n >= columns) return;
-  Out* to = c + m * columns + n;
-  if (columns % 2 == 0) return store_vector<2>(Vector<float, 2>{{first, second}}, to);
-  to[0] = Out(first);
-  if (n + 1 < columns) to[1] = Out(second);
+  Out* to = matrix + m * columns + n;
+  if (aligned) return store_vector<2>(pair, to);
+  to[0] = Out(pair.values[0]);
+  if (n + 1 < columns) to[1] = Out(pair.values[1]);
 }
 
 template <int kTile>
@@ -226,12 +226,12 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>)
       for (int half = 0; half < 2; ++half) {
         const std::int64_t m = first_m + warp_m * kTile / 2 + i * 16 + half * 8 + lane / 4;
         const std::int64_t n = first_n + warp_n * kWarpN + j * 8 + lane % 4 * 2;
-        const float first = sums[i][j][half * 2], second = sums[i][j][half * 2 + 1];
+        const Vector<float, 2> pair{{sums[i][j][half * 2], sums[i][j][half * 2 + 1]}};
         if (output.parts != nullptr)
-          store_pair(first, second, output.parts + blockIdx.y * a.size * b.size, m, n, a.size,
-                     b.size);
+          store_pair(pair, output.parts + blockIdx.y * a.size * b.size, m, n, a.size, b.size,
+                     output.in_pairs);
         else
-          store_pair(first, second, output.c, m, n, a.size, b.size);
+          store_pair(pair, output.c, m, n, a.size, b.size, output.in_pairs);
       }
 }
 
@@ -265,12 +265,14 @@ void launch_matmul_mma(const T* a, const T* b, const MatmulOutput<T>& output, co
     const bool aligned = aligned_for<kChunk>(data) && (k_major ? s.k : size) % kChunk == 0;
     return MmaOperand<T>{data, size, aligned};
   };
+  MatmulOutput<T> to = output;
+  to.in_pairs = s.n % 2 == 0 && aligned_for<2>(output.c);
   dispatch_bool(!s.transpose_a, [&](auto a_k_major) {
     dispatch_bool(s.transpose_b, [&](auto b_k_major) {
       const MmaOperand<T> left = operand(a, s.m, a_k_major), right = operand(b, s.n, b_k_major);
       if (plan.tile == 128)
-        return launch_tile<128, a_k_major, b_k_major>(left, right, output, s, plan, context);
-      launch_tile<64, a_k_major, b_k_major>(left, right, output, s, plan, context);
+        return launch_tile<128, a_k_major, b_k_major>(left, right, to, s, plan, context);
+      launch_tile<64, a_k_major, b_k_major>(left, right, to, s, plan, context);
     });
   });
 }

@@ -43,6 +43,7 @@ template <class T>
 struct MatmulOutput {
   T* c = nullptr;
   float* parts = nullptr;
+  bool in_pairs = false;  // two neighbouring elements from an even column on are aligned to both
 };
 
 /// The product on tensor cores: bfloat16, or float rounded to TF32. Queues the launch alone.

@@ -1,0 +1,207 @@
+#include "reference/elementwise.h"
+
+#include <cmath>
+
+#include <whisker/kernels/cuda/elementwise.h>
+
+#include "catch.h"
+#include "kernel_test.h"
+#include "reference/broadcast.h"
+
+using namespace whisker;
+using namespace whisker::testing;
+using kernels::BroadcastShape;
+
+namespace {
+
+const reference::Elementwise& definition(const std::string& name) {
+  for (const reference::Elementwise& entry : reference::kElementwise)
+    if (name == entry.name) return entry;
+  throw Error("no definition of " + name);
+}
+
+/// Whole vectors, tails, one element, more than the grid holds at a time, none; then misaligned.
+struct Size {
+  std::int64_t n;
+  std::size_t offset;
+};
+constexpr Size kSizes[] = {{0, 0}, {1, 0}, {7, 0}, {8, 0}, {1029, 0}, {70'003, 0}, {1029, 1}};
+
+template <class T>
+double error_of(double value) {
+  // GPU math libraries are within 2 units in the last place of float (CUDA C++ Programming Guide,
+  // mathematical functions), a few operations of which make 8; then the result is rounded to T.
+  return 8.0 * kFloatRounding * std::max(std::abs(value), 0.25) +
+         (sizeof(T) == 2 ? kRounding<T> * std::abs(value) : 0.0);
+}
+
+template <class T, class Op>
+void check_unary(const char* name, Op op, double low, double high) {
+  const reference::Elementwise& expected = definition(name);
+  for (const Size size : kSizes) {
+    CAPTURE(name, size.n, size.offset, sizeof(T));
+    const auto x = random_values<T>(size.n, 1, low, high), dy = random_values<T>(size.n, 2);
+    const auto count = static_cast<std::size_t>(size.n);
+    std::vector<double> y(count), dx(count), saved(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      y[i] = expected.value(x[i]);
+      saved[i] = Op::kSavesOutput ? y[i] : x[i];
+      dx[i] = dy[i] * expected.derivative(x[i]);
+    }
+    const DeviceSlice<T> device_x(x, size.offset), device_dy(dy, size.offset);
+    const DeviceSlice<T> device_saved(saved, size.offset);
+    const Results results = run_in_all_orders([&]() -> Results {
+      const DeviceSlice<T> device_y(count, size.offset), device_dx(count, size.offset);
+      kernels::cuda::unary_forward(device_x.get(), device_y.get(), size.n, op, test_context());
+      kernels::cuda::unary_backward(device_dy.get(), device_saved.get(), device_dx.get(), size.n,
+                                    op, test_context());
+      return {device_y.download(), device_dx.download()};
+    });
+    CHECK(mismatch_beyond(results[0], y, [&](std::size_t i) { return error_of<T>(y[i]); }) == "");
+    // A saved output in bfloat16 has been rounded, and the derivative is up to 2 times as steep.
+    const double saved_error = Op::kSavesOutput ? 2.0 * kRounding<T> : 0.0;
+    CHECK(mismatch_beyond(results[1], dx, [&](std::size_t i) {
+            return error_of<T>(dx[i]) + saved_error * std::abs(dy[i]) *
+                                            std::max(std::abs(saved[i]), 1.0) *
+                                            std::max(std::abs(saved[i]), 1.0);
+          }) == "");
+  }
+}
+
+template <class T>
+void check_all_unary() {
+  check_unary<T>("leaky_relu", kernels::LeakyRelu{0.2}, -2.0, 2.0);
+  check_unary<T>("relu", kernels::LeakyRelu{0.0}, -2.0, 2.0);
+  check_unary<T>("tanh", kernels::Tanh{}, -3.0, 3.0);
+  check_unary<T>("sigmoid", kernels::Sigmoid{}, -6.0, 6.0);
+  check_unary<T>("selu", kernels::Selu{}, -3.0, 3.0);
+  check_unary<T>("exp", kernels::Exp{}, -3.0, 2.0);
+  check_unary<T>("log", kernels::Log{}, 0.5, 4.0);
+  check_unary<T>("sqrt", kernels::Sqrt{}, 0.5, 4.0);
+  check_unary<T>("square", kernels::Square{}, -2.0, 2.0);
+  check_unary<T>("abs", kernels::Abs{}, -2.0, 2.0);
+  check_unary<T>("affine", kernels::Affine{-1.5, 0.25}, -2.0, 2.0);
+}
+
+}  // namespace
+
+TEST_CASE("Unary kernels compute the functions and their derivatives", "[cuda][elementwise]") {
+  check_all_unary<float>();
+  check_all_unary<bfloat16>();
+}
+
+TEST_CASE("Rounding to bfloat16 in vectors is that of single elements", "[cuda][elementwise]") {
+  // Ties, subnormal, huge and special numbers; index 8 and beyond fall into the tail.
+  const std::vector<float> values{1.00390625f, 1.01171875f, -1.00390625f, 1e-40f,
+                                  3.4e38f,     INFINITY,    -INFINITY,    -0.0f};
+  std::vector<float> x = values;
+  x.insert(x.end(), values.begin(), values.end() - 5);
+  const DeviceArray<float> device_x(x);
+  const DeviceArray<bfloat16> device_y(x.size());
+  kernels::cuda::cast(device_x.get(), device_y.get(), static_cast<std::int64_t>(x.size()),
+                      test_context());
+  const std::vector<bfloat16> y = device_y.download();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    CAPTURE(i, x[i]);
+    CHECK(y[i] == bfloat16(x[i]));
+  }
+}
+
+namespace {
+
+template <class From, class To>
+void check_cast() {
+  for (const Size size : kSizes) {
+    CAPTURE(size.n, size.offset, sizeof(From), sizeof(To));
+    std::vector<double> x = random_values<float>(size.n, 3, 0.0, 255.0);
+    x = to_doubles(from_doubles<From>(x));
+    const DeviceSlice<From> device_x(x, size.offset);
+    const DeviceSlice<To> device_y(x.size(), size.offset);
+    kernels::cuda::cast(device_x.get(), device_y.get(), size.n, test_context());
+    CHECK(mismatch(device_y.download(), to_doubles(from_doubles<To>(x)), 0.0, 0.0) == "");
+  }
+}
+
+template <class To>
+void check_casts_to() {
+  check_cast<float, To>();
+  check_cast<bfloat16, To>();
+  check_cast<std::uint8_t, To>();
+  check_cast<std::int32_t, To>();
+}
+
+template <class T>
+void check_fill(T value) {
+  for (const Size size : kSizes) {
+    CAPTURE(size.n, size.offset, sizeof(T));
+    const DeviceSlice<T> y(static_cast<std::size_t>(size.n), size.offset);
+    kernels::cuda::fill(value, y.get(), size.n, test_context());
+    const auto expected = static_cast<double>(static_cast<compute_type<T>>(value));
+    CHECK(mismatch(y.download(), std::vector<double>(static_cast<std::size_t>(size.n), expected),
+                   0.0, 0.0) == "");
+  }
+}
+
+template <class T>
+void check_accumulate() {
+  for (const Size size : kSizes) {
+    CAPTURE(size.n, size.offset, sizeof(T));
+    const auto term = random_values<T>(size.n, 4), start = random_values<T>(size.n, 5);
+    std::vector<double> expected = start;
+    for (std::size_t i = 0; i < term.size(); ++i)
+      expected[i] += term[i];
+    const DeviceSlice<T> device_term(term, size.offset), sum(start, size.offset);
+    kernels::cuda::accumulate(device_term.get(), sum.get(), size.n, test_context());
+    CHECK(mismatch(sum.download(), to_doubles(from_doubles<T>(expected)), 0.0, 0.0) == "");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Casts round to the nearest element", "[cuda][elementwise]") {
+  check_casts_to<float>();
+  check_casts_to<bfloat16>();
+}
+
+TEST_CASE("Fills write every element of every type", "[cuda][elementwise]") {
+  check_fill(1.5f);
+  check_fill(bfloat16(-2.5f));
+  check_fill(std::int32_t{16'777'217});  // no float
+  check_fill(std::uint8_t{200});
+}
+
+TEST_CASE("Accumulating adds in place, rounded once", "[cuda][elementwise]") {
+  check_accumulate<float>();
+  check_accumulate<bfloat16>();
+}
+
+TEST_CASE("Rows at a stride are copied in the widest words that fit", "[cuda][elementwise]") {
+  struct Case {
+    std::int64_t rows, row_bytes, x_stride, y_stride;
+    std::size_t x_offset, y_offset;
+  };
+  const Case cases[] = {{3, 64, 96, 128, 0, 16}, {5, 12, 20, 12, 4, 8},   {7, 6, 10, 14, 2, 6},
+                        {4, 5, 9, 7, 1, 3},      {1, 70'001, 0, 0, 0, 0}, {1000, 16, 16, 32, 0, 0},
+                        {0, 8, 8, 8, 0, 0},      {3, 0, 8, 8, 0, 0}};
+  for (const Case& c : cases) {
+    CAPTURE(c.rows, c.row_bytes, c.x_stride, c.y_stride);
+    const auto extent = [&](std::int64_t stride, std::size_t offset) {
+      const std::int64_t last = std::max<std::int64_t>(c.rows - 1, 0);
+      return static_cast<std::size_t>(last * stride + c.row_bytes) + offset;
+    };
+    std::vector<std::uint8_t> x(extent(c.x_stride, c.x_offset));
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    std::vector<std::uint8_t> expected(extent(c.y_stride, c.y_offset), 0xEE);
+    const DeviceArray<std::uint8_t> device_x(x), device_y(expected);
+    for (std::int64_t row = 0; row < c.rows; ++row)
+      for (std::int64_t i = 0; i < c.row_bytes; ++i)
+        expected[static_cast<std::size_t>(row * c.y_stride + i) + c.y_offset] =
+            x[static_cast<std::size_t>(row * c.x_stride + i) + c.x_offset];
+    kernels::cuda::copy_rows(
+        device_x.get() + c.x_offset, device_y.get() + c.y_offset,
+        {.rows = c.rows, .row_bytes = c.row_bytes, .x_stride = c.x_stride, .y_stride = c.y_stride},
+        test_context());
+    CHECK(device_y.download() == expected);
+  }
+}

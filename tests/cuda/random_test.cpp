@@ -1,0 +1,56 @@
+#include <cmath>
+
+#include <whisker/kernels/random.h>
+
+#include "catch.h"
+#include "kernel_test.h"
+
+using namespace whisker;
+using namespace whisker::testing;
+using namespace whisker::kernels;
+
+namespace {
+
+constexpr RandomFill kFill{.key = {0x12345678u, 0x9ABCDEF0u}, .step = 7, .stream = 3};
+
+struct Size {
+  std::int64_t n;
+  std::size_t offset;
+};
+constexpr Size kSizes[] = {{0, 0}, {1, 0}, {3, 0}, {4, 0}, {1031, 0}, {1031, 1}, {70'001, 0}};
+
+using CpuFill = void (*)(float* y, std::int64_t n, float, float, const RandomFill&);
+using CudaFill = void (*)(float* y, std::int64_t n, float, float, const RandomFill&,
+                          cuda::Context&);
+
+void check_fill(CpuFill on_cpu, CudaFill on_device, float first, float second, double ulps) {
+  for (const Size size : kSizes) {
+    CAPTURE(size.n, size.offset);
+    std::vector<float> expected(static_cast<std::size_t>(size.n));
+    on_cpu(expected.data(), size.n, first, second, kFill);
+    const Results results = run_in_all_orders([&]() -> Results {
+      const DeviceSlice<float> y(expected.size(), size.offset);
+      on_device(y.get(), size.n, first, second, kFill, test_context());
+      return {y.download()};
+    });
+    // One unit in the last place is up to twice the relative rounding error times two.
+    CHECK(mismatch(results[0], to_doubles(expected), 0.0, ulps * 0x1p-23) == "");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Uniform numbers have the bits of the CPU", "[cuda][random]") {
+  check_fill(cpu::random_uniform, cuda::random_uniform, 0.0f, 1.0f, 0.0);
+  check_fill(cpu::random_uniform, cuda::random_uniform, -0.037f, 1.3f, 0.0);
+  check_fill(cpu::random_uniform, cuda::random_uniform, 1.0f, std::nextafter(1.0f, 2.0f), 0.0);
+}
+
+TEST_CASE("Normal numbers are the CPU's up to the last place", "[cuda][random]") {
+  check_fill(cpu::random_normal, cuda::random_normal, 0.0f, 1.0f, 1.0);
+  check_fill(cpu::random_normal, cuda::random_normal, 2.0f, 0.02f, 1.0);
+}
+
+TEST_CASE("Truncated normal numbers are drawn again as on the CPU", "[cuda][random]") {
+  check_fill(cpu::random_truncated_normal, cuda::random_truncated_normal, 0.0f, 0.02f, 1.0);
+}
