@@ -1,3 +1,4 @@
+#include <atomic>
 #include <charconv>
 
 #include <whisker/core/backend.h>
@@ -8,6 +9,7 @@ namespace whisker::inline v0_1 {
 namespace {
 
 thread_local Device device_of_new_tensors;
+std::atomic<bool> tf32{false};
 
 /// The number after "cuda:", or -1.
 int parse_index(const std::string& text) {
@@ -38,6 +40,13 @@ Device parse_device(const std::string& text) {
                     count == 1 ? " GPU is" : " GPUs are",
                     " usable here; see nvidia-smi, or use cpu");
   return Device::cuda(index);
+}
+
+void set_tf32(bool allowed) {
+  tf32 = allowed;
+}
+bool tf32_allowed() {
+  return tf32;
 }
 
 Device default_device() {

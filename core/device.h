@@ -28,6 +28,11 @@ int cuda_device_count();
 /// InputError for another text or for a GPU that is not there, and says why.
 Device parse_device(const std::string& text);
 
+/// Whether GPUs may round factors of float32 products to TF32 (10 bits of mantissa), which their
+/// tensor cores multiply faster. Process-wide, initially false; the CPU never does.
+void set_tf32(bool allowed);
+bool tf32_allowed();
+
 /// Where this thread puts new tensors: the CPU, or what a DeviceScope says.
 Device default_device();
 

@@ -62,8 +62,9 @@ struct Config {
   std::int64_t checkpoint_interval = 500;
   std::int64_t checkpoint_epochs = 0;  // in epochs, besides the interval in steps
   int keep = 3;
-  int grid = 8;     // pictures along a side of the sample grid
-  int threads = 0;  // 0: all cores; a run notes the number that it took
+  int grid = 8;                 // pictures along a side of the sample grid
+  std::string device = "auto";  // a run notes the device that it took
+  int threads = 0;              // 0: all cores; a run notes the number that it took
 
   /// The number of training steps, given how many pictures there are.
   std::int64_t total_steps(std::size_t pictures) const;

@@ -44,7 +44,7 @@ struct EnumNames<AdamPlacement> {
 };
 template <>
 struct EnumNames<Precision> {
-  static constexpr std::array names{"f32", "bf16"};
+  static constexpr std::array names{"f32", "tf32", "bf16"};
 };
 
 /// Calls visit(field, value) for every setting of a Config or const Config.
@@ -91,7 +91,7 @@ void for_each_field(AnyConfig& c, const Visit& visit) {
   visit({"adam_placement", "of epsilon: tensorflow or pytorch"}, c.adam_placement);
   visit({"ema_decay", "of the averaged G that samples are drawn from; 0: none", 0, 0.999999},
         c.ema_decay);
-  visit({"precision", "of activations: f32 or bf16"}, c.precision);
+  visit({"precision", "f32, bf16 activations, or, on a GPU, tf32 products"}, c.precision);
 
   visit(changeable({"log_interval", "steps between two lines of statistics", 1, kLong}),
         c.log_interval);
@@ -103,6 +103,8 @@ void for_each_field(AnyConfig& c, const Visit& visit) {
         c.checkpoint_epochs);
   visit(changeable({"keep", "how many checkpoints are kept", 1, 1e6}), c.keep);
   visit(changeable({"grid", "pictures along a side of the sample grid", 1, 64}), c.grid);
+  visit(changeable({"device", "auto, cpu, cuda or cuda:<index>; auto: a GPU if there is one"}),
+        c.device);
   visit(changeable({"threads", "CPU threads; 0: one for each core", 0, 1024}), c.threads);
 }
 

@@ -97,7 +97,9 @@ int cuda_device_count() {
 }
 
 kernels::cuda::Context& cuda_context(int index) {
-  return gpu(index).context();
+  kernels::cuda::Context& context = gpu(index).context();
+  context.tf32 = tf32_allowed();
+  return context;
 }
 
 kernels::Buffer allocate_with_cuda(std::size_t bytes, Device device) {

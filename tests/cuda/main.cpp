@@ -18,4 +18,6 @@ CATCH_REGISTER_LISTENER(ResetBeforeTest)
 }  // namespace
 #endif
 
-int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
+int main(int argc, char** argv) {
+  return Catch::Session().run(argc, argv);
+}

@@ -90,13 +90,13 @@ void adam_definition(double g, double& theta, double& m, double& v) {
 TEST_CASE("Adam updates parameters, moments and the bfloat16 copy", "[cuda][optimizer]") {
   check_update(
       [](const DeviceState& s, std::int64_t n) {
-        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), s.copy.get(), n,
-                          kAdam, test_context());
+        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), n, kAdam,
+                          test_context(), s.copy.get());
       },
       adam_definition, true);
   check_update(
       [](const DeviceState& s, std::int64_t n) {
-        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), nullptr, n, kAdam,
+        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), n, kAdam,
                           test_context());
       },
       adam_definition, false);
@@ -106,8 +106,8 @@ TEST_CASE("Adam takes its step from device memory", "[cuda][optimizer]") {
   check_update(
       [](const DeviceState& s, std::int64_t n) {
         const DeviceArray<AdamStep> step(std::vector<AdamStep>{kAdam});
-        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), nullptr, n,
-                          step.get(), test_context());
+        cuda::adam_update(s.theta.get(), s.g.get(), s.slot0.get(), s.slot1.get(), n, step.get(),
+                          test_context());
       },
       adam_definition, false);
 }
@@ -143,9 +143,9 @@ TEST_CASE("SGD updates with and without momentum", "[cuda][optimizer]") {
     CAPTURE(nesterov);
     check_update(
         [=](const DeviceState& s, std::int64_t n) {
-          cuda::sgd_update(s.theta.get(), s.g.get(), s.slot0.get(), s.copy.get(), n,
+          cuda::sgd_update(s.theta.get(), s.g.get(), s.slot0.get(), n,
                            SgdStep{.learning_rate = 0.1, .momentum = 0.9, .nesterov = nesterov},
-                           test_context());
+                           test_context(), s.copy.get());
         },
         [=](double g, double& theta, double& velocity, double&) {
           velocity = 0.9 * velocity + g;
@@ -155,9 +155,9 @@ TEST_CASE("SGD updates with and without momentum", "[cuda][optimizer]") {
   }
   check_update(
       [](const DeviceState& s, std::int64_t n) {
-        cuda::sgd_update(s.theta.get(), s.g.get(), nullptr, s.copy.get(), n,
+        cuda::sgd_update(s.theta.get(), s.g.get(), nullptr, n,
                          SgdStep{.learning_rate = 0.1, .momentum = 0.0, .nesterov = false},
-                         test_context());
+                         test_context(), s.copy.get());
       },
       [](double g, double& theta, double&, double&) { theta -= 0.1 * g; }, true);
 }
@@ -167,12 +167,12 @@ TEST_CASE("RMSprop updates with both placements of epsilon", "[cuda][optimizer]"
     CAPTURE(inside);
     check_update(
         [=](const DeviceState& s, std::int64_t n) {
-          cuda::rmsprop_update(s.theta.get(), s.g.get(), s.slot1.get(), s.copy.get(), n,
+          cuda::rmsprop_update(s.theta.get(), s.g.get(), s.slot1.get(), n,
                                RmsPropStep{.learning_rate = 0.01,
                                            .decay = 0.9,
                                            .epsilon = 0.125,
                                            .epsilon_inside_root = inside},
-                               test_context());
+                               test_context(), s.copy.get());
         },
         [=](double g, double& theta, double&, double& square) {
           square = 0.9 * square + (1.0 - 0.9) * g * g;

@@ -19,7 +19,7 @@ struct Size {
 };
 constexpr Size kSizes[] = {{0, 0}, {1, 0}, {3, 0}, {4, 0}, {1031, 0}, {1031, 1}, {70'001, 0}};
 
-using CpuFill = void (*)(float* y, std::int64_t n, float, float, const RandomFill&);
+using CpuFill = void (*)(float* y, std::int64_t n, float, float, const RandomFill&, cpu::Context&);
 using CudaFill = void (*)(float* y, std::int64_t n, float, float, const RandomFill&,
                           cuda::Context&);
 
@@ -27,7 +27,8 @@ void check_fill(CpuFill on_cpu, CudaFill on_device, float first, float second, d
   for (const Size size : kSizes) {
     CAPTURE(size.n, size.offset);
     std::vector<float> expected(static_cast<std::size_t>(size.n));
-    on_cpu(expected.data(), size.n, first, second, kFill);
+    cpu::Context context{nullptr};  // fills need no scratch memory
+    on_cpu(expected.data(), size.n, first, second, kFill, context);
     const Results results = run_in_all_orders([&]() -> Results {
       const DeviceSlice<float> y(expected.size(), size.offset);
       on_device(y.get(), size.n, first, second, kFill, test_context());

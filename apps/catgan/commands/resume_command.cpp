@@ -101,7 +101,7 @@ int resume(const ResumeOptions& options) {
   Config config = saved.config;
   options.flags.apply_to(config);
   check_same_run(before, config);
-  set_up_machine(config);
+  const MachineScope machine(config);
 
   Console console;
   const TrainingData data = load_data_with_bar(config, console);
@@ -121,6 +121,9 @@ int resume(const ResumeOptions& options) {
     log.line(note);
   if (config.threads != before.threads && before.threads != 0)
     log.line(str("note: ", config.threads, " threads instead of ", before.threads,
+                 "; results may differ in their last bits"));
+  if (config.device != before.device && before.device != "auto")
+    log.line(str("note: on ", config.device, " instead of ", before.device,
                  "; results may differ in their last bits"));
   return run_training(config, folder, log, data, std::move(saved.checkpoint));
 }

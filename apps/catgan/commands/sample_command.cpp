@@ -8,6 +8,7 @@
 #include "sampling.h"
 #include "training/checkpoint.h"
 #include "training/run_log.h"
+#include "training/session.h"
 #include "training/stop_request.h"
 #include "training/trainer.h"
 
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 using whisker::str;
 
 struct SampleOptions {
-  std::string source, out = "cats", statistics = "moving";
+  std::string source, out = "cats", statistics = "moving", device = "cpu";
   std::int64_t count = 16;
   std::uint64_t seed = 0;
   int threads = 0;
@@ -46,6 +47,7 @@ int sample(const SampleOptions& options) {
   catch_stop_signals();
   Console console;
   if (options.threads > 0) whisker::kernels::cpu::set_threads(options.threads);
+  const whisker::DeviceScope device(parse_device_flag(options.device));
   Checkpoint checkpoint = load(options.source, console);
   // Pictures should not depend on what instructions a machine has.
   checkpoint.config.precision = Precision::f32;
@@ -101,6 +103,8 @@ Command sample_command(CLI::App& app) {
       ->type_name("DIR");
   parser->add_option("--bn-stats", options->statistics, "moving or batch statistics in batch norm")
       ->check(CLI::IsMember({"moving", "batch"}))
+      ->type_name("");
+  parser->add_option("--device", options->device, "cpu, the default, auto, cuda or cuda:<index>")
       ->type_name("");
   parser->add_option("--threads", options->threads, "CPU threads; default one for each core")
       ->check(CLI::Range(1, 1024))

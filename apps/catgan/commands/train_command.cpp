@@ -32,7 +32,7 @@ Settings not given are those of the preset; `catgan config --preset NAME` prints
 int train(const TrainOptions& options) {
   Config config = options.flags.config();
   catch_stop_signals();
-  set_up_machine(config);
+  const MachineScope machine(config);
   Console console;
   const TrainingData data = load_data_with_bar(config, console);
   const RunFolder folder = RunFolder::create(config, options.out);

@@ -20,15 +20,33 @@ bool has_bf16() {
 #endif
 }
 
+whisker::Device resolve_device(Config& config) {
+  const whisker::Device device = parse_device_flag(config.device);
+  config.device = str(device);
+  return device;
+}
+
 }  // namespace
 
-void set_up_machine(Config& config) {
-  check<UsageError>(config.precision == Precision::f32 || has_bf16(),
+whisker::Device parse_device_flag(const std::string& text) {
+  try {
+    return whisker::parse_device(text);
+  } catch (const whisker::InputError& error) {
+    throw UsageError(str("--", error.what()));
+  }
+}
+
+MachineScope::MachineScope(Config& config) : device_(resolve_device(config)) {
+  const bool on_cpu = whisker::default_device() == whisker::Device::cpu();
+  check<UsageError>(config.precision != Precision::bf16 || !on_cpu || has_bf16(),
                     "--precision bf16: this CPU has no bfloat16 instructions (avx512_bf16); "
                     "use --precision f32");
+  check<UsageError>(config.precision != Precision::tf32 || !on_cpu,
+                    "--precision tf32: only GPUs multiply in TF32; use --precision f32");
+  whisker::set_tf32(config.precision == Precision::tf32);
   if (config.threads == 0) config.threads = whisker::kernels::cpu::threads();
   whisker::kernels::cpu::set_threads(config.threads);
-  check_memory(config);
+  if (on_cpu) check_memory(config);
 }
 
 TrainingData load_data_with_bar(const Config& config, Console& console) {
