@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <whisker/core/device.h>
 #include <whisker/core/safetensors.h>
 
 #include "catch.h"
@@ -80,7 +81,9 @@ TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][binary]") {
           {train({"--g-rate", "inf"}), 2, "--g-rate: wants a number from 0 to 1, got inf"},
           {train({"--seed", "18446744073709551616"}), 2, "--seed: wants an integer, 0 or more"},
           {train({"--ema-decay", "1"}), 2, "--ema-decay"},
-          {train({"--precision", "f16"}), 2, "--precision: wants one of f32, bf16"},
+          {train({"--precision", "f16"}), 2, "--precision: wants one of f32, tf32, bf16"},
+          {train({"--precision", "tf32", "--device", "cpu"}), 2, "only GPUs multiply in TF32"},
+          {train({"--device", "tpu"}), 2, "is none of auto, cpu, cuda"},
           {train({"--threads", "-2"}), 2, "--threads"},
           {{"train", "--preset", "huge"}, 2, "choose demo, article or recommended"},
           {{"train", "--preset", "demo", "--config", "file"}, 2, "--config"},
@@ -256,6 +259,29 @@ TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli
   CHECK(fs::exists(folder / "twenty" / "seed1-000019.png"));
   CHECK_FALSE(fs::exists(folder / "twenty" / "seed1-000020.png"));
   CHECK(fs::exists(folder / "twenty" / "grid.png"));
+}
+
+TEST_CASE("Training goes on on the device that it is told, and resumes there", "[cli][binary]") {
+  if (whisker::cuda_device_count() == 0) {
+    const Folder folder;
+    check_cases({{train({"--device", "cuda"}), 2, "--device: "},
+                 {train({"--device", "cuda:7"}), 2, "--device: "}},
+                folder.path());
+    return;
+  }
+  const Folder folder;
+  const Outcome trained = run_catgan(train({"--device", "cuda:0"}), folder.path());
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  CHECK_THAT(trained.out, ContainsSubstring("cuda:0"));
+  const Outcome resumed = run_catgan({"resume", "run", "--steps", "8"}, folder.path());
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK_THAT(resumed.out, ContainsSubstring("cuda:0"));
+  const Outcome elsewhere =
+      run_catgan(train({"--device", "cuda:7", "--out", "other"}), folder.path());
+  CHECK(elsewhere.code == 2);
+  CHECK_THAT(elsewhere.err, ContainsSubstring("cuda:7"));
 }
 
 TEST_CASE("Printed settings train again as they are", "[cli][binary]") {
