@@ -14,6 +14,7 @@
 #include <whisker/kernels/conv2d.h>
 #include <whisker/kernels/cpu/onednn.h>
 #include <whisker/kernels/cpu/outer_product.h>
+#include <whisker/kernels/cpu/pack_taps.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
@@ -104,18 +105,15 @@ std::uint64_t layout_key(const memory::desc& desc, const std::array<int, 4>& par
       hash = (hash ^ p[i]) * 0x100000001B3u;
   };
   mix(part.data(), sizeof(part));
-#if DNNL_VERSION_MAJOR >= 3
   const auto mix_dims = [&mix](const Dims& dims) {
     mix(dims.data(), dims.size() * sizeof(dims[0]));
   };
-  mix_dims({static_cast<std::int64_t>(desc.get_data_type())});
-  mix_dims(desc.get_padded_dims());
-  mix_dims(desc.get_strides());
-  mix_dims(desc.get_inner_blks());
-  mix_dims(desc.get_inner_idxs());
-#else
-  mix(&desc.data, sizeof(desc.data));
-#endif
+  const Blocking layout = blocking_of(desc);
+  mix_dims({static_cast<std::int64_t>(layout.type)});
+  mix_dims(layout.padded_dims);
+  mix_dims(layout.strides);
+  mix_dims(layout.inner_blks);
+  mix_dims(layout.inner_idxs);
   return hash;
 }
 
@@ -204,8 +202,19 @@ Conv2dShape grouped(Conv2dShape part, int group) {
   return part;
 }
 
-/// The flipped part of the kernel that one phase uses, as [r, s, O, group * C].
-Buffer gather_taps(const float* weight, const Conv2dShape& s, const Phase& phase, int group,
+/// The flipped part of the kernel that one phase uses: a convolution from O to C channels.
+Taps taps_of(const float* weight, const Conv2dShape& s, const Phase& phase) {
+  const std::int64_t tap = s.in_channels, row = s.kernel_w * tap;
+  const std::int64_t r = phase.h.kernel_first + (phase.h.taps - 1) * s.stride_h;
+  const std::int64_t q = phase.w.kernel_first + (phase.w.taps - 1) * s.stride_w;
+  return {.data = weight + r * row + q * tap,
+          .i_stride = s.kernel_h * row,
+          .r_stride = -s.stride_h * row,
+          .s_stride = -s.stride_w * tap};
+}
+
+/// The same taps as [r, s, O, group * C].
+Buffer gather_taps(const Taps& taps, const Conv2dShape& s, const Phase& phase, int group,
                    Context& context) {
   const std::int64_t columns = phase.w.taps + group - 1, channels = s.in_channels;
   const std::int64_t size = phase.h.taps * columns * s.out_channels * group * channels;
@@ -216,9 +225,7 @@ Buffer gather_taps(const float* weight, const Conv2dShape& s, const Phase& phase
     for (std::int64_t o = begin; o < end; ++o)
       for (int i = 0; i < phase.h.taps; ++i)
         for (int j = 0; j < phase.w.taps; ++j) {
-          const int r = phase.h.kernel_first + (phase.h.taps - 1 - i) * s.stride_h;
-          const int q = phase.w.kernel_first + (phase.w.taps - 1 - j) * s.stride_w;
-          const float* tap = weight + ((o * s.kernel_h + r) * s.kernel_w + q) * channels;
+          const float* tap = taps.data + o * taps.i_stride + i * taps.r_stride + j * taps.s_stride;
           for (int g = 0; g < group; ++g) {
             const std::int64_t pixel = (i * columns + j + g) * s.out_channels + o;
             std::memcpy(gathered + (pixel * group + g) * channels, tap,
@@ -307,14 +314,17 @@ void run_phase(const T* dy, const Weight<float>& weight, const float* bias, T* d
   const float* part_bias = bias ? repeated_bias.data() : nullptr;
   const auto p = forward_primitive<T>(part, bias != nullptr);
   const memory::desc packed_desc = p->desc.weights_desc();
-  const Buffer taps = packed(
+  const Buffer packed_taps = packed(
       weight, layout_key(packed_desc, {1 + index, shape.stride_h, shape.stride_w, group}), [&] {
-        const Buffer gathered = gather_taps(weight.data, shape, phase, group, context);
+        Buffer copy = context.allocate(bytes_of(packed_desc));
+        const Taps taps = taps_of(weight.data, shape, phase);
+        if (group == 1 && pack_taps(taps, packed_desc, reinterpret_cast<float*>(copy.get())))
+          return copy;
+        const Buffer gathered = gather_taps(taps, shape, phase, group, context);
         // Tag cdba: of the logical [C, O, r, s], C runs fastest and r slowest.
         const memory::desc plain(
             {part.out_channels, part.in_channels, part.kernel_h, part.kernel_w},
             memory::data_type::f32, Tag::cdba);
-        Buffer copy = context.allocate(bytes_of(packed_desc));
         reorder(view(plain, gathered.get()), view(packed_desc, copy.get()), context);
         return copy;
       });
@@ -323,10 +333,10 @@ void run_phase(const T* dy, const Weight<float>& weight, const float* bias, T* d
   const Buffer crop = cropped ? crop_rows(dy, shape, phase, context) : nullptr;
   const T* source = cropped ? reinterpret_cast<const T*>(crop.get()) : dy;
   if (shape.stride_h == 1 && shape.stride_w == 1 && phase.sees_all())
-    return run_forward(part, source, taps.get(), part_bias, dx, context);
+    return run_forward(part, source, packed_taps.get(), part_bias, dx, context);
   const Buffer pixels = context.allocate(static_cast<std::size_t>(part.output_size()) * sizeof(T));
   auto* result = reinterpret_cast<T*>(pixels.get());
-  run_forward(part, source, taps.get(), part_bias, result, context);
+  run_forward(part, source, packed_taps.get(), part_bias, result, context);
   scatter<T>(result, bias, dx, shape, phase);
 }
 

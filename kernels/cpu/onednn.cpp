@@ -31,6 +31,24 @@ dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
+Blocking blocking_of(const dnnl::memory::desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {desc.get_data_type(), desc.get_dims(),       desc.get_padded_dims(),
+          desc.get_strides(),   desc.get_inner_blks(), desc.get_inner_idxs()};
+#else
+  const auto& layout = desc.data.format_desc.blocking;
+  const auto list = [](const dnnl_dim_t* values, int count) {
+    return dnnl::memory::dims(values, values + count);
+  };
+  return {desc.data_type(),
+          desc.dims(),
+          list(desc.data.padded_dims, desc.data.ndims),
+          list(layout.strides, desc.data.ndims),
+          list(layout.inner_blks, layout.inner_nblks),
+          list(layout.inner_idxs, layout.inner_nblks)};
+#endif
+}
+
 void note_implementation(const std::string& name) {
   ImplementationLog& log = implementation_log();
   const std::lock_guard lock(log.mutex);

@@ -63,6 +63,14 @@ inline std::size_t bytes_of(const dnnl::memory::desc& desc) {
   return desc.get_size();
 }
 
+/// A layout in oneDNN's terms: strides are those of the blocks, inner_blks the sizes of the blocks
+/// from the outermost in, inner_idxs the axes that they cut.
+struct Blocking {
+  dnnl::memory::data_type type;
+  dnnl::memory::dims dims, padded_dims, strides, inner_blks, inner_idxs;
+};
+Blocking blocking_of(const dnnl::memory::desc& desc);
+
 /// Notes which implementation oneDNN picked, for used_implementations().
 void note_implementation(const std::string& name);
 

@@ -8,7 +8,7 @@
 //   of dy       |                                 |   pixels of a block of rows
 //               +---------------------------------+
 //
-// A task owns 64 x 32 channel pairs: it packs the rows it reads into its own cache-sized buffers
+// A task owns 128 x 32 channel pairs: it packs the rows it reads into its own cache-sized buffers
 // and runs all taps over them. Pixels in the padding are left out, not multiplied by zero. Where
 // tasks are few, the batch is split, and the parts are added in order: results do not depend on
 // the number of threads.
@@ -17,6 +17,7 @@
 
 #include <whisker/kernels/cpu/outer_product.h>
 #include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/cpu/streaming.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -27,7 +28,7 @@ namespace whisker::inline v0_1::kernels::cpu {
 #if defined(__x86_64__)
 namespace {
 
-constexpr std::int64_t kTileO = 8, kTileC = 32, kTilesPerTask = 8;
+constexpr std::int64_t kTileO = 8, kTileC = 32, kTilesPerTask = 16;
 constexpr std::int64_t kTaskO = kTileO * kTilesPerTask;
 constexpr std::int64_t kBlockBytes = 192 << 10;  // of packed x: stays in the second-level cache
 
@@ -93,7 +94,7 @@ __attribute__((target("avx512f"))) void add_tile(const float* x, std::int64_t x_
   }
 }
 
-/// One task: all taps of 64 output and 32 input channels over the images of one split.
+/// One task: all taps of 128 output and 32 input channels over the images of one split.
 class Task {
  public:
   Task(const Conv2dShape& shape, const Plan& plan, float* scratch)
@@ -122,8 +123,9 @@ class Task {
     for (std::int64_t tile = 0; tile < tiles_; ++tile)
       for (std::int64_t tap = 0; tap < taps; ++tap)
         for (std::int64_t o = 0; o < kTileO; ++o)
-          std::memcpy(dweight + ((tile * kTileO + o) * taps + tap) * s_.in_channels,
-                      sums_ + ((tile * taps + tap) * kTileO + o) * kTileC, kTileC * sizeof(float));
+          stream_floats(sums_ + ((tile * taps + tap) * kTileO + o) * kTileC, kTileC,
+                        dweight + ((tile * kTileO + o) * taps + tap) * s_.in_channels);
+    finish_streaming();
   }
 
  private:

@@ -1,11 +1,13 @@
 #include "training/finite.h"
 
+#include <atomic>
 #include <bit>
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/ops/binary.h>
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/ops/reduce.h>
+#include <whisker/kernels/cpu/parallel.h>
 
 namespace catgan {
 
@@ -21,13 +23,17 @@ bool is_finite(const Tensor& tensor) {
   }
   constexpr std::uint32_t kExponent = 0x7F800000u;
   const float* values = tensor.data<float>();
-  const std::int64_t n = tensor.numel();
-  // Compared as integers, so that the loop becomes vector code.
-  std::uint32_t bad = 0;
-  for (std::int64_t i = 0; i < n; ++i)
-    bad |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(values[i]) & kExponent) ==
-                                      kExponent);
-  return bad == 0;
+  std::atomic<bool> finite = true;
+  whisker::kernels::cpu::parallel_for(
+      tensor.numel(), 65536, [&](std::int64_t begin, std::int64_t end) {
+        // Compared as integers, so that the loop becomes vector code.
+        std::uint32_t bad = 0;
+        for (std::int64_t i = begin; i < end; ++i)
+          bad |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(values[i]) & kExponent) ==
+                                            kExponent);
+        if (bad != 0) finite = false;
+      });
+  return finite;
 }
 
 namespace {
