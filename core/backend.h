@@ -24,6 +24,12 @@ inline constexpr bool kWithCuda = true;
 #else
 inline constexpr bool kWithCuda = false;
 #endif
+/// Whether the GPU of this build is kernels/sim, which no device "auto" should choose.
+#ifdef WHISKER_SIM
+inline constexpr bool kSimulated = true;
+#else
+inline constexpr bool kSimulated = false;
+#endif
 
 /// The context of the GPU with this index, made at its first use; throws Error if there is none.
 /// Defined where kWithCuda.

@@ -31,7 +31,7 @@ int cuda_device_count() {
 Device parse_device(const std::string& text) {
   const int count = cuda_device_count();
   if (text == "cpu") return Device::cpu();
-  if (text == "auto") return count > 0 ? Device::cuda() : Device::cpu();
+  if (text == "auto") return count > 0 && !kSimulated ? Device::cuda() : Device::cpu();
   const int index = text == "cuda" ? 0 : text.starts_with("cuda:") ? parse_index(text) : -1;
   check<InputError>(index >= 0, "device: \"", text, "\" is none of auto, cpu, cuda, cuda:<index>");
   check<InputError>(kWithCuda, "device: this build has no CUDA, so ", text,

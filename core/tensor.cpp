@@ -186,8 +186,9 @@ Tensor Tensor::grad() const {
 void Tensor::set_grad(const Tensor& gradient) {
   check(get().node != nullptr, "set_grad: this tensor does not require a gradient");
   check<ShapeError>(
-      !gradient.defined() || (gradient.shape() == shape() && gradient.dtype() == dtype()),
-      "set_grad: shape or dtype differs from ", dtype(), " ", shape());
+      !gradient.defined() || (gradient.shape() == shape() && gradient.dtype() == dtype() &&
+                              gradient.device() == device()),
+      "set_grad: shape, dtype or device differs from ", dtype(), " ", shape(), " on ", device());
   get().node->grad = gradient;
 }
 

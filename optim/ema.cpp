@@ -38,7 +38,7 @@ void Ema::check_fits(nn::Module& module) const {
   for (const auto& [name, value] : values) {
     const auto average = average_.find(name);
     fits = fits && average != average_.end() && average->second.shape() == value.shape() &&
-           average->second.dtype() == value.dtype();
+           average->second.dtype() == value.dtype() && average->second.device() == value.device();
   }
   check<ShapeError>(fits, "ema: ", module.describe(),
                     " is not the module that was averaged so far");

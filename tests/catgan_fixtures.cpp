@@ -18,6 +18,7 @@ using whisker::str;
 
 Config tiny_config() {
   Config config = catgan::make_preset("demo");
+  config.device = "cpu";
   config.drawn_cats = 10;
   config.flip = true;
   config.size = 16;

@@ -170,7 +170,7 @@ TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints",
   const auto found = catgan::load_newest_checkpoint(folder / "run" / "checkpoints");
   CHECK(found.checkpoint.step == 12);
   CHECK(found.damaged.empty());
-  REQUIRE(run_catgan({"resume", "run", "--steps", "14"}, folder.path()).code == 0);
+  REQUIRE(run_catgan({"resume", "run", "--steps", "3"}, folder.path()).code == 0);
 }
 
 TEST_CASE("A folder that may not be written to exits with 4", "[cli][binary]") {
@@ -270,11 +270,11 @@ TEST_CASE("Training goes on on the device that it is told, and resumes there", "
     return;
   }
   const Folder folder;
-  const Outcome trained = run_catgan(train({"--device", "cuda:0"}), folder.path());
+  const Outcome trained = run_catgan(train({"--device", "cuda:0", "--steps", "2"}), folder.path());
   INFO(trained.err);
   REQUIRE(trained.code == 0);
   CHECK_THAT(trained.out, ContainsSubstring("cuda:0"));
-  const Outcome resumed = run_catgan({"resume", "run", "--steps", "8"}, folder.path());
+  const Outcome resumed = run_catgan({"resume", "run", "--steps", "3"}, folder.path());
   INFO(resumed.err);
   CHECK(resumed.code == 0);
   CHECK_THAT(resumed.out, ContainsSubstring("cuda:0"));

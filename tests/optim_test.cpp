@@ -28,7 +28,7 @@ void set_gradients(Parameters& parameters, std::uint64_t t) {
   for (auto& [name, tensor] : parameters) {
     Tensor g =
         cast(random_tensor(tensor.shape(), Dtype::float64, 100 + t, -2.0f, 2.0f), tensor.dtype());
-    g = g * (t % 3 == 0 ? 1e-6 : 1.0);
+    g = g.to(tensor.device()) * (t % 3 == 0 ? 1e-6 : 1.0);
     tensor.set_grad(t % 5 == 4 ? Tensor::zeros(g.shape(), g.dtype()) : g);
   }
 }

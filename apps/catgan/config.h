@@ -22,7 +22,7 @@ enum class Norm { batch, selu };               // batch norm + leaky ReLU, or SE
 enum class DataRange { half, full };           // pictures in [-0.5, 0.5] or [-1, 1]
 enum class Loss { cross_entropy, least_squares, hinge };
 enum class AdamPlacement { tensorflow, pytorch };  // of epsilon, see optim/adam.h
-enum class Precision { f32, bf16 };
+enum class Precision { f32, tf32, bf16 };
 
 struct Config {
   std::string preset;

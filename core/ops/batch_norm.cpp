@@ -22,6 +22,9 @@ kernels::BatchNormShape checked_shape(const char* op, const Tensor& x,
     check<ShapeError>(t.shape() == Shape{x.dim(-1)} && t.dtype() == statistics_dtype(x), op, ": x ",
                       x.dtype(), " ", x.shape(), " wants ", statistics_dtype(x), " [", x.dim(-1),
                       "] per channel, got ", t.dtype(), " ", t.shape());
+  for (const Tensor& t : per_channel)
+    check<ShapeError>(t.device() == x.device(), op, ": x is on ", x.device(),
+                      ", what it is normalised with on ", t.device());
   check<ShapeError>(options.epsilon >= 0.0 && options.slope >= 0.0, op,
                     ": epsilon and slope must not be negative");
   const std::int64_t channels = x.dim(-1);

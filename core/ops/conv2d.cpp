@@ -20,6 +20,9 @@ void check_operands(const char* op, const Tensor& x, const Tensor& weight, const
   if (bias.defined())
     check<ShapeError>(bias.dtype() == weight.dtype(), op, ": bias is ", bias.dtype(),
                       ", the weight ", weight.dtype());
+  if (bias.defined())
+    check<ShapeError>(bias.device() == weight.device(), op, ": bias is on ", bias.device(),
+                      ", the weight on ", weight.device());
 }
 
 void check_bias(const char* op, const Tensor& weight, const Tensor& bias, std::int64_t channels) {
