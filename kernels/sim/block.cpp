@@ -20,8 +20,8 @@ std::string show(uint3 index) { return str("(", index.x, ",", index.y, ",", inde
 
 }  // namespace
 
-thread_local Thread* current_thread = nullptr;
-thread_local Block current_block;
+constinit thread_local Thread* current_thread = nullptr;
+constinit thread_local Block current_block{};
 
 BlockRunner* BlockRunner::current() { return current_runner; }
 

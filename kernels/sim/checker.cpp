@@ -356,7 +356,9 @@ void access(const void* address, std::size_t bytes, Access kind, Location locati
                                                  memory.base());
     return check_words(device_words(), s.device_splits, offset, target);
   }
-  if (!runner || runner->may_touch(address) || is_pinned(address) || is_static(address)) return;
+  if (!runner || runner->may_touch(address) || is_pinned(address) || is_static(address) ||
+      is_library_code(location))
+    return;
   sim::fail(str("pageable host memory: ", name_of(kind), " of ", bytes, " bytes at ", address, ", ",
                 to_string(location), "; a GPU cannot reach it"));
 }

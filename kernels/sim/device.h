@@ -51,8 +51,7 @@ WHISKER_SIM_UNWATCHED void run_shuffle(void* const* arguments, unsigned mask) {
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
     if (!(mask >> lane & 1u)) continue;
     auto& mine = *static_cast<ShuffleArgument<T>*>(arguments[lane]);
-    if (!(mask >> mine.source & 1u))
-      fail("shuffle: a lane reads lane " + std::to_string(mine.source) + ", which is not in mask");
+    if (!(mask >> mine.source & 1u)) fail_shuffle(mine.source);
     mine.result = static_cast<ShuffleArgument<T>*>(arguments[mine.source])->value;
   }
 }

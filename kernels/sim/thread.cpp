@@ -19,6 +19,10 @@ BlockRunner& runner() {
 
 void fail(std::string&& what) { runner().fail(std::move(what)); }
 
+void fail_shuffle(unsigned source) {
+  fail(str("shuffle: a lane reads lane ", source, ", which is not in the mask"));
+}
+
 int block_barrier(BarrierResult wanted, int predicate, CallSite site) {
   return runner().barrier(wanted, predicate, site);
 }
