@@ -103,7 +103,7 @@ TEST_CASE("Copies outside an allocation are refused", "[sim]") {
 TEST_CASE("Work waits until somebody waits for it", "[sim]") {
   const TestStream stream;
   Context context = stream.context();
-  const DeviceArray<float> x({1.0f, 2.0f}), y({1.0f, 1.0f});
+  const DeviceArray<float> x(std::vector<float>{1.0f, 2.0f}), y(std::vector<float>{1.0f, 1.0f});
   synchronize();
   const PinnedFloats host(2);
   saxpy(1.0f, x.get(), y.get(), 2, context);
@@ -130,7 +130,7 @@ TEST_CASE("An event makes one stream wait for another", "[sim]") {
   const TestStream producer, consumer;
   const TestEvent written, read;
   Context first = producer.context(), second = consumer.context();
-  const DeviceArray<float> x({1.0f}), y({0.0f}), z({0.0f});
+  const DeviceArray<float> x(std::vector<float>{1.0f}), y(std::vector<float>{0.0f}), z(std::vector<float>{0.0f});
   synchronize();
   saxpy(2.0f, x.get(), y.get(), 1, first);
   REQUIRE(cudaEventRecord(written, producer) == cudaSuccess);
@@ -155,7 +155,7 @@ TEST_CASE("A captured fork and join replays in any order", "[sim]") {
     const TestStream stream, branch;
     const TestEvent fork, join;
     Context context = stream.context(), other = branch.context();
-    const DeviceArray<float> one({1.0f}), x({0.0f}), y({0.0f});
+    const DeviceArray<float> one(std::vector<float>{1.0f}), x(std::vector<float>{0.0f}), y(std::vector<float>{0.0f});
     synchronize();
     REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
     saxpy(1.0f, one.get(), x.get(), 1, context);  // x += 1
@@ -184,7 +184,7 @@ TEST_CASE("A capture that is not joined, or in which the host waits, is refused"
   const TestStream stream, branch;
   const TestEvent fork;
   Context other = branch.context();
-  const DeviceArray<float> x({0.0f});
+  const DeviceArray<float> x(std::vector<float>{0.0f});
   synchronize();
   cudaGraph_t graph = nullptr;
   SECTION("not joined") {
