@@ -323,15 +323,17 @@ void acquire_from(const void* mbarrier) {
 }
 void begin_mbarrier(const void* mbarrier) { state().threads.forget_object(object_at(mbarrier)); }
 
-EngineScope::EngineScope(unsigned engine) { state().engine = static_cast<int>(engine); }
-EngineScope::~EngineScope() { state().engine = -1; }
+void begin_engine(unsigned engine) {
+  state().threads.advance_engine(engine);
+  state().engine = static_cast<int>(engine);
+}
+void end_engine() { state().engine = -1; }
 
 void wait_for_engine(unsigned engine) {
   const unsigned first = current_thread->rank - current_thread->lane;
   for (unsigned lane = 0; lane < kWarpSize; ++lane)
     state().threads.wait_for_engine(first + lane, engine);
 }
-void advance_engine(unsigned engine) { state().threads.advance_engine(engine); }
 
 // Memory
 

@@ -42,7 +42,7 @@ extern constinit thread_local Block current_block;
 /// Ends the block, and with it the launch, with an error that names kernel, block and thread.
 [[noreturn]] void fail(std::string&& what);
 /// A shuffle reads a lane that is not in its mask.
-[[noreturn]] void fail_shuffle(unsigned source);
+[[noreturn]] void fail_shuffle(unsigned source, const char* name, CallSite site);
 
 /// __syncthreads and its reductions over a predicate.
 enum class BarrierResult { kNone, kAny, kAll, kCount };

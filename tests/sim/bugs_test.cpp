@@ -61,7 +61,7 @@ const std::vector<Bug>& bugs() {
       {WHISKER_BUG(exit_before_barrier), Plain::kReport, {"divergent barrier", "exited"}, kShared},
       {WHISKER_BUG(divergent_shuffle), Plain::kReport,
        {"divergent warp", "__shfl_xor_sync", "__shfl_sync"}, kShared},
-      {WHISKER_BUG(shuffle_outside_mask), Plain::kReport, {"not in its own mask"}, kShared},
+      {WHISKER_BUG(shuffle_outside_mask), Plain::kReport, {"__shfl_xor_sync at", "not in its"}, kShared},
       {WHISKER_BUG(deadlock), Plain::kReport,
        {"deadlock", "wait in __syncthreads at", "62 threads", "wait in __syncwarp at"}, kShared},
       {WHISKER_BUG(write_past_end), Plain::kReport, {"write_ones", "of 256 bytes"}, nullptr},
