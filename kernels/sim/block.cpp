@@ -20,8 +20,8 @@ std::string show(uint3 index) { return str("(", index.x, ",", index.y, ",", inde
 
 }  // namespace
 
-thread_local Thread* current_thread = nullptr;
-thread_local Block current_block;
+constinit thread_local Thread* current_thread = nullptr;
+constinit thread_local Block current_block{};
 
 BlockRunner* BlockRunner::current() { return current_runner; }
 
@@ -38,6 +38,8 @@ std::string BlockRunner::run(const Launch& launch, std::uint64_t block_rank) {
     for (unsigned i = 0; i < thread_count_ && report_.empty(); ++i)
       if (!copies_[i].empty())
         record(str(where(&threads_[i]), ": exited with cp.async copies that it never waited for"));
+    if (const std::string left = hopper_.unfinished(); !left.empty() && report_.empty())
+      record(str(where(nullptr), ": ", left));
     if (!engine_.empty() && report_.empty())
       record(str(where(nullptr), ": ended with bulk copies under way"));
   }
@@ -76,6 +78,7 @@ void BlockRunner::begin(const Launch& launch, std::uint64_t block_rank) {
   if (copies_.size() < thread_count_) copies_.resize(thread_count_);
   for (CopyQueue& queue : copies_)
     queue.clear();
+  hopper_.begin_block(thread_count_);
   runnable_.clear();
   runnable_head_ = 0;
   waiting_.clear();

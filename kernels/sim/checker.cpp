@@ -323,15 +323,17 @@ void acquire_from(const void* mbarrier) {
 }
 void begin_mbarrier(const void* mbarrier) { state().threads.forget_object(object_at(mbarrier)); }
 
-EngineScope::EngineScope(unsigned engine) { state().engine = static_cast<int>(engine); }
-EngineScope::~EngineScope() { state().engine = -1; }
+void begin_engine(unsigned engine) {
+  state().threads.advance_engine(engine);
+  state().engine = static_cast<int>(engine);
+}
+void end_engine() { state().engine = -1; }
 
 void wait_for_engine(unsigned engine) {
   const unsigned first = current_thread->rank - current_thread->lane;
   for (unsigned lane = 0; lane < kWarpSize; ++lane)
     state().threads.wait_for_engine(first + lane, engine);
 }
-void advance_engine(unsigned engine) { state().threads.advance_engine(engine); }
 
 // Memory
 
@@ -356,7 +358,9 @@ void access(const void* address, std::size_t bytes, Access kind, Location locati
                                                  memory.base());
     return check_words(device_words(), s.device_splits, offset, target);
   }
-  if (!runner || runner->may_touch(address) || is_pinned(address) || is_static(address)) return;
+  if (!runner || runner->may_touch(address) || is_pinned(address) || is_static(address) ||
+      is_library_code(location))
+    return;
   sim::fail(str("pageable host memory: ", name_of(kind), " of ", bytes, " bytes at ", address, ", ",
                 to_string(location), "; a GPU cannot reach it"));
 }

@@ -41,17 +41,10 @@ void access(const void* address, std::size_t bytes, Access kind, Location locati
 /// An atomic operation also passes on what its thread has published with a fence.
 void synchronize_at(const void* address);
 
-/// While one exists, accesses are those of an engine that works for a group of threads.
-class EngineScope {
- public:
-  explicit EngineScope(unsigned engine);
-  ~EngineScope();
-  EngineScope(const EngineScope&) = delete;
-  EngineScope& operator=(const EngineScope&) = delete;
-};
+/// Accesses from here on are those of an engine that works for a group of threads.
+void begin_engine(unsigned engine);
+void end_engine();
 /// The current warp has waited for the engine.
 void wait_for_engine(unsigned engine);
-/// All waits of the group are over; what the engine does next is new.
-void advance_engine(unsigned engine);
 
 }  // namespace whisker::inline v0_1::kernels::sim::checker

@@ -44,6 +44,8 @@ template <class T>
 struct ShuffleArgument {
   T value, result;
   unsigned source;
+  const char* name;
+  CallSite site;
 };
 
 template <class T>
@@ -51,8 +53,7 @@ WHISKER_SIM_UNWATCHED void run_shuffle(void* const* arguments, unsigned mask) {
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
     if (!(mask >> lane & 1u)) continue;
     auto& mine = *static_cast<ShuffleArgument<T>*>(arguments[lane]);
-    if (!(mask >> mine.source & 1u))
-      fail("shuffle: a lane reads lane " + std::to_string(mine.source) + ", which is not in mask");
+    if (!(mask >> mine.source & 1u)) fail_shuffle(mine.source, mine.name, mine.site);
     mine.result = static_cast<ShuffleArgument<T>*>(arguments[mine.source])->value;
   }
 }
@@ -61,7 +62,7 @@ template <class T>
 WHISKER_SIM_UNWATCHED T shuffle(unsigned mask, T value, unsigned source, const char* name,
                                 CallSite site) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8, "shuffles move 4 or 8 bytes");
-  ShuffleArgument<T> argument{value, value, source};
+  ShuffleArgument<T> argument{value, value, source, name, site};
   warp_collective(mask, name, &argument, run_shuffle<T>, site);
   return argument.result;
 }

@@ -29,24 +29,41 @@ std::uintptr_t file_address(std::uintptr_t address, const Dl_info& info) {
                                   : address;
 }
 
-std::string ask_addr2line(std::uintptr_t address) {
+struct Source {
+  std::string line = "unknown source line";
+  bool library = false;  // the function that contains the code, not one inlined into it
+};
+
+Source ask_addr2line(std::uintptr_t address) {
   Dl_info info;
-  if (dladdr(reinterpret_cast<void*>(address), &info) == 0) return "unknown source line";
+  Source source;
+  if (dladdr(reinterpret_cast<void*>(address), &info) == 0) return source;
   char command[4096];
   // A return address points behind the call. -i: the lines that it was inlined into follow.
   std::snprintf(command, sizeof command, "addr2line -i -e '%s' 0x%zx", info.dli_fname,
                 file_address(address - 1, info));
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command, "r"), pclose);
-  if (!pipe) return "unknown source line (no addr2line)";
-  char line[4096];
-  std::string text = "unknown source line";
-  while (std::fgets(line, sizeof line, pipe.get())) {
-    text = line;
-    text = text.substr(0, text.find_first_of(" \n"));
-    // What the simulator's own headers do, they do for the kernel.
-    if (text.find("/kernels/sim/") == std::string::npos) break;
+  if (!pipe) return source;
+  char buffer[4096];
+  bool chosen = false;
+  while (std::fgets(buffer, sizeof buffer, pipe.get())) {
+    std::string line = buffer;
+    line = line.substr(0, line.find_first_of(" \n"));
+    source.library = line.find("/include/c++/") != std::string::npos;
+    // What the simulator's headers and the library do, they do for the kernel.
+    if (!chosen) source.line = line;
+    chosen = chosen || (!source.library && line.find("/kernels/sim/") == std::string::npos);
   }
-  return text;
+  return source;
+}
+
+const Source& source_of(Location location) {
+  static std::map<Location, Source> known;
+  const auto [at, is_new] = known.try_emplace(location);
+  if (is_new)
+    at->second = ask_addr2line(anchor() + static_cast<std::uintptr_t>(location) -
+                               static_cast<std::uintptr_t>(kReach));
+  return at->second;
 }
 
 }  // namespace
@@ -71,12 +88,11 @@ Location location_of(const cuda::CallSite& site) {
 std::string to_string(Location location) {
   if (location == 0) return "unknown source line";
   if (location & kSite) return str(sites()[location & ~kSite]);
-  static std::map<Location, std::string> known;
-  const auto [at, is_new] = known.try_emplace(location);
-  if (is_new)
-    at->second = ask_addr2line(anchor() + static_cast<std::uintptr_t>(location) -
-                               static_cast<std::uintptr_t>(kReach));
-  return at->second;
+  return source_of(location).line;
+}
+
+bool is_library_code(Location location) {
+  return location != 0 && !(location & kSite) && source_of(location).library;
 }
 
 }  // namespace whisker::inline v0_1::kernels::sim

@@ -15,5 +15,8 @@ Location location_of(const void* return_address);
 Location location_of(const cuda::CallSite& site);
 /// "file:line"; asks addr2line for return addresses.
 std::string to_string(Location location);
+/// Whether a return address lies in a function of the standard library. The linker may give the
+/// simulator the copy that was compiled for a kernel.
+bool is_library_code(Location location);
 
 }  // namespace whisker::inline v0_1::kernels::sim

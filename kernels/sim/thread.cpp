@@ -19,6 +19,10 @@ BlockRunner& runner() {
 
 void fail(std::string&& what) { runner().fail(std::move(what)); }
 
+void fail_shuffle(unsigned source, const char* name, CallSite site) {
+  fail(str(name, " at ", site, ": a lane reads lane ", source, ", which is not in its mask"));
+}
+
 int block_barrier(BarrierResult wanted, int predicate, CallSite site) {
   return runner().barrier(wanted, predicate, site);
 }

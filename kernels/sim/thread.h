@@ -35,11 +35,14 @@ struct Block {
 };
 
 // Each OS thread runs one block at a time, and fibers stay on their OS thread.
-extern thread_local Thread* current_thread;
-extern thread_local Block current_block;
+// constinit spares every use a check whether they are initialised.
+extern constinit thread_local Thread* current_thread;
+extern constinit thread_local Block current_block;
 
 /// Ends the block, and with it the launch, with an error that names kernel, block and thread.
 [[noreturn]] void fail(std::string&& what);
+/// A shuffle reads a lane that is not in its mask.
+[[noreturn]] void fail_shuffle(unsigned source, const char* name, CallSite site);
 
 /// __syncthreads and its reductions over a predicate.
 enum class BarrierResult { kNone, kAny, kAll, kCount };

@@ -1,5 +1,6 @@
-// The functions that -fsanitize=thread makes a compiler call before every access to memory. Kernels
-// are compiled with it, but the sanitizer's own library is not linked: these take its place.
+// The functions that -fsanitize=thread,alignment,bounds make a compiler call around accesses to
+// memory. Kernels are compiled with them, but the sanitizers' own libraries are not linked: these
+// take their place.
 #include <cstdint>
 
 #include <whisker/kernels/check.h>
@@ -25,6 +26,25 @@ void note_aligned(const void* address, std::size_t bytes, Access kind,
              to_string(location_of(return_address))));
   checker::access(address, bytes, kind, location_of(return_address));
 }
+
+// What the compiler says of an undefined operation, in its own layout.
+struct SourceLine {
+  const char* file;
+  std::uint32_t line, column;
+};
+struct TypeName {
+  std::uint16_t kind, info;
+  char name[1];
+};
+struct MisalignedPointer {
+  SourceLine site;
+  const TypeName* type;
+  std::uint8_t alignment_log2, access;
+};
+struct BadIndex {
+  SourceLine site;
+  const TypeName *array, *index;
+};
 
 }  // namespace
 
@@ -106,6 +126,18 @@ void __tsan_read_range(void* address, unsigned long bytes) {
 }
 void __tsan_write_range(void* address, unsigned long bytes) {
   note(address, bytes, Access::kWrite, WHISKER_CALLER);
+}
+// -fsanitize=alignment,bounds
+void __ubsan_handle_type_mismatch_v1(const MisalignedPointer* what, std::uintptr_t address) {
+  if (!current_thread || address % (std::uintptr_t{1} << what->alignment_log2) == 0) return;
+  fail(str("misaligned: address ", reinterpret_cast<const void*>(address),
+           " is not a multiple of ", 1 << what->alignment_log2, ", ", what->site.file, ":",
+           what->site.line));
+}
+void __ubsan_handle_out_of_bounds(const BadIndex* what, std::uintptr_t index) {
+  if (!current_thread) return;
+  fail(str("out of bounds: index ", static_cast<std::intptr_t>(index), " into ",
+           what->array->name, ", ", what->site.file, ":", what->site.line));
 }
 void __tsan_init() {}
 void __tsan_func_entry(void*) {}

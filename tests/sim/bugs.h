@@ -18,6 +18,7 @@ Outcome missing_barrier_before_overwrite(Variant variant);
 Outcome missing_syncwarp(Variant variant);
 Outcome uninitialised_shared_read(Variant variant);
 Outcome shared_write_past_end(Variant variant);
+Outcome row_overflow(Variant variant);
 Outcome neighbouring_bytes(Variant variant);
 Outcome missing_copy_wait(Variant variant);
 Outcome copy_never_waited_for(Variant variant);

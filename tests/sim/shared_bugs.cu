@@ -88,6 +88,17 @@ __global__ void shifted_write_kernel(int* result) {
   result[i] = first[at];
 }
 
+/// The end of one row is the beginning of the next, so nothing outside the array is touched.
+template <Variant kVariant>
+__global__ void rows_kernel(int* result) {
+  WHISKER_SHARED(int, tile, [2][32]);
+  const unsigned row = threadIdx.x / 32, column = threadIdx.x % 32;
+  tile[row][column] = static_cast<int>(threadIdx.x);
+  __syncthreads();
+  const unsigned shift = kVariant == Variant::kBroken && row == 0 ? 1 : 0;
+  result[threadIdx.x] = tile[row][column + shift] - static_cast<int>(shift);  // bug: row_overflow
+}
+
 /// Threads may write neighbouring bytes of one word; the broken one writes its neighbour's.
 template <Variant kVariant>
 __global__ void bytes_kernel(int* result) {
@@ -192,6 +203,9 @@ Outcome uninitialised_shared_read(Variant variant) {
 }
 Outcome shared_write_past_end(Variant variant) {
   return WHISKER_RUN(shifted_write, [](int i) { return i; });
+}
+Outcome row_overflow(Variant variant) {
+  return WHISKER_RUN(rows, [](int i) { return i; });
 }
 Outcome neighbouring_bytes(Variant variant) { return WHISKER_RUN(bytes, kMirror); }
 Outcome missing_copy_wait(Variant variant) {
