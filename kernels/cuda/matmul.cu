@@ -4,6 +4,7 @@
 // matmul_simt_kernel: a block of 16 x 16 threads computes a tile of c, each thread a 4 x 4 piece of
 // every 64 x 64 quarter of it. Operands go through shared memory in steps of kStepK along k, the
 // next step being read into registers while the present one is used.
+#include <limits>
 #include <type_traits>
 
 #include <whisker/kernels/cuda/elementwise.h>
@@ -184,6 +185,10 @@ void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context
   if (n == 0) return;
   if (s.k == 0) return fill(T(0.0f), c, n, context);
   const MatmulPlan plan = choose_matmul_plan(s);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  check<ShapeError>(plan.k_per_part <= kMost && plan.tiles_m * plan.tiles_n <= kMost, "matmul: [",
+                    s.m, ",", s.k, "] x [", s.k, ",", s.n,
+                    "] is more than one launch can count; multiply it in pieces");
   if (plan.parts == 1) return launch_product(a, b, {.c = c}, s, plan, context);
   const Buffer buffer = context.allocate(static_cast<std::size_t>(plan.parts * n) * sizeof(float));
   auto* parts = reinterpret_cast<float*>(buffer.get());
