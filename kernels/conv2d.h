@@ -69,4 +69,27 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
                             const Conv2dShape& shape, Context& context);
 
 }  // namespace cpu
+
+namespace cuda {
+
+struct Context;
+
+/// T is float or bfloat16; pointers are device memory. The outputs are overwritten; a null bias
+/// adds nothing. Products of floats are rounded to TF32 where context.tf32 says so, sums are float.
+/// Equal calls give equal bits on equal devices. Throws Error where 32-bit indices do not suffice.
+template <class T>
+void conv2d_forward(const T* x, Weight<float> weight, const float* bias, T* y,
+                    const Conv2dShape& shape, Context& context);
+
+/// dx[n,h,w,c] = bias[c] + the adjoint of conv2d_forward applied to dy.
+template <class T>
+void conv2d_backward_data(const T* dy, Weight<float> weight, const float* bias, T* dx,
+                          const Conv2dShape& shape, Context& context);
+
+/// dweight[o,r,s,c] = sum over n,p,q of dy[n,p,q,o] * x[n, p*stride_h - top + r, ..., c].
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
+                            Context& context);
+
+}  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

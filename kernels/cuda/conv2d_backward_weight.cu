@@ -1,0 +1,57 @@
+// conv2d_backward_weight: m = o, n = (r, s, c), k = pixels of dy; see conv2d_index.h. There are few
+// tiles and a long k, so k is split among blocks; the parts are added in a fixed order.
+#include <whisker/kernels/cuda/conv2d_launch.cuh>
+#include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cuda/sum_parts.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+
+template <class T>
+void conv2d_backward_weight(const Conv2dPlan& plan, const T* x, const T* dy, float* dweight,
+                            const Conv2dShape& shape, Context& context) {
+  const Conv2dFacts facts = conv2d_facts<T>(context, x, dy, dweight);
+  check_plan(plan, Conv2dPass::backward_weight, shape, facts);
+  check_gemm_sizes(shape);
+
+  const std::int64_t size = shape.weight_size();
+  const Buffer workspace =
+      plan.splits > 1
+          ? context.allocate(sizeof(float) * static_cast<std::size_t>(size * plan.splits))
+          : nullptr;
+  auto* parts = reinterpret_cast<float*>(workspace.get());
+  GemmCall<BackwardWeightGemm, T, T, float> call{.name = "conv2d_backward_weight_simt",
+                                                 .a = dy,
+                                                 .b = x,
+                                                 .bias = nullptr,
+                                                 .c = plan.splits > 1 ? parts : dweight,
+                                                 .gemms = {backward_weight_gemm(shape)},
+                                                 .splits = plan.splits,
+                                                 .split_pitch = size};
+  if (plan.algorithm == Conv2dAlgorithm::simt) {
+    launch_simt(call, shape, facts, context);
+  } else {
+    call.name = "conv2d_backward_weight_mma";
+    launch_mma(plan.tile, call, context);
+  }
+  if (plan.splits > 1) sum_parts(parts, dweight, size, plan.splits, context);
+}
+
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
+                            Context& context) {
+  const Conv2dFacts facts = conv2d_facts<T>(context, x, dy, dweight);
+  const Conv2dPlan plan =
+      choose_conv2d_algorithm(Conv2dPass::backward_weight, shape, facts, conv2d_override());
+  conv2d_backward_weight(plan, x, dy, dweight, shape, context);
+}
+
+template void conv2d_backward_weight(const float*, const float*, float*, const Conv2dShape&,
+                                     Context&);
+template void conv2d_backward_weight(const bfloat16*, const bfloat16*, float*, const Conv2dShape&,
+                                     Context&);
+template void conv2d_backward_weight(const Conv2dPlan&, const float*, const float*, float*,
+                                     const Conv2dShape&, Context&);
+template void conv2d_backward_weight(const Conv2dPlan&, const bfloat16*, const bfloat16*, float*,
+                                     const Conv2dShape&, Context&);
+
+}  // namespace whisker::inline v0_1::kernels::cuda

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+#include <whisker/kernels/check.h>
+#include <whisker/kernels/cuda/conv2d_choice.h>
+#include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cuda/conv2d_tile.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+namespace {
+
+/// What the model below needs to know of a kernel. The rates are estimates from data sheets, in
+/// products per clock and multiprocessor; measured tables shall replace the whole model.
+struct Kernel {
+  int block_m, block_n, block_k;
+  int blocks_per_sm;
+  double products_per_clock;
+};
+
+constexpr double kWorkspaceBytesPerClock = 3000.0;  // of the whole device, through L2
+constexpr double kLaunchClocks = 4000.0;
+constexpr std::int64_t kMaxWorkspaceBytes = std::int64_t{256} << 20;
+constexpr int kMaxSplits = 256;
+constexpr int kMinBlocksOfK = 8;  // of one split: fewer do not fill the ring of stages
+
+int element_bytes(Conv2dMath math) {
+  return math == Conv2dMath::bfloat16 ? 2 : 4;
+}
+
+Kernel kernel_of(const Conv2dPlan& plan, const Conv2dFacts& facts) {
+  if (plan.algorithm == Conv2dAlgorithm::simt)
+    return {kSimtBlock, kSimtBlock, kSimtBlockK, 4, 80.0};
+  const MmaTile& tile = kMmaTiles[plan.tile];
+  // Bytes that enter shared memory per product fall with the tile's size: 1 / block_m + 1 /
+  // block_n.
+  const double traffic = 64.0 / tile.block_m + 64.0 / tile.block_n;
+  const double peak = facts.math == Conv2dMath::bfloat16 ? 1024.0 : 512.0;
+  const int by_shared = static_cast<int>(facts.max_shared_bytes) / tile.shared_bytes();
+  const int by_threads = 512 / tile.threads();  // at 128 registers a thread
+  return {tile.block_m, tile.block_n, kMmaBlockKBytes / element_bytes(facts.math),
+          std::clamp(by_shared, 1, by_threads), peak / (0.6 + 0.4 * traffic)};
+}
+
+struct Sizes {
+  std::int64_t m, n, k;
+};
+
+Sizes gemm_sizes(Conv2dPass pass, const Conv2dShape& s) {
+  const std::int64_t taps = std::int64_t{s.kernel_h} * s.kernel_w;
+  const std::int64_t y_pixels = s.batch * s.out_h() * s.out_w();
+  switch (pass) {
+    case Conv2dPass::forward:
+      return {y_pixels, s.out_channels, taps * s.in_channels};
+    case Conv2dPass::backward_data: {  // all phases as one, each tap being part of one of them
+      const std::int64_t phases =
+          std::min<std::int64_t>(s.stride_h, s.in_h) * std::min<std::int64_t>(s.stride_w, s.in_w);
+      return {s.batch * s.in_h * s.in_w, s.in_channels,
+              std::max<std::int64_t>(taps * s.out_channels / std::max<std::int64_t>(phases, 1), 1)};
+    }
+    case Conv2dPass::backward_weight:
+      break;
+  }
+  return {s.out_channels, taps * s.in_channels, y_pixels};
+}
+
+std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Estimated clocks of a whole pass.
+double clocks(const Kernel& kernel, const Sizes& sizes, int splits, int sm_count) {
+  const std::int64_t blocks =
+      ceil_divide(sizes.m, kernel.block_m) * ceil_divide(sizes.n, kernel.block_n) * splits;
+  const std::int64_t steps = ceil_divide(ceil_divide(sizes.k, kernel.block_k), splits);
+  // Blocks that share a multiprocessor share its rate.
+  const std::int64_t slots = std::int64_t{sm_count} * kernel.blocks_per_sm;
+  const std::int64_t full_waves = blocks / slots;
+  const std::int64_t rest = ceil_divide(blocks - full_waves * slots, sm_count);
+  const double block_clocks = static_cast<double>(steps) * kernel.block_m * kernel.block_n *
+                              kernel.block_k / kernel.products_per_clock;
+  const double main = static_cast<double>(full_waves * kernel.blocks_per_sm + rest) * block_clocks;
+  if (splits == 1) return main;
+  const double bytes = 8.0 * static_cast<double>(sizes.m * sizes.n) * splits;
+  return main + bytes / kWorkspaceBytesPerClock + kLaunchClocks;
+}
+
+int best_splits(const Kernel& kernel, const Sizes& sizes, int sm_count) {
+  const std::int64_t by_k = ceil_divide(sizes.k, kernel.block_k) / kMinBlocksOfK;
+  const std::int64_t by_memory =
+      kMaxWorkspaceBytes / (4 * std::max<std::int64_t>(sizes.m * sizes.n, 1));
+  const auto limit =
+      static_cast<int>(std::clamp<std::int64_t>(std::min(by_k, by_memory), 1, kMaxSplits));
+  int best = 1;
+  for (int splits = 2; splits <= limit; ++splits)
+    if (clocks(kernel, sizes, splits, sm_count) < clocks(kernel, sizes, best, sm_count))
+      best = splits;
+  return best;
+}
+
+bool is_name(std::string_view name) {
+  if (name == "simt" || name == "few_channels") return true;
+  for (int tile = 0; tile < kMmaTileCount; ++tile)
+    if (name == to_string({.algorithm = Conv2dAlgorithm::mma, .tile = tile})) return true;
+  return false;
+}
+
+}  // namespace
+
+void check_plan(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
+                const Conv2dFacts& facts) {
+  check(is_applicable(plan, pass, shape, facts), "conv2d: the plan ", to_string(plan),
+        " does not compute ", shape.to_string(), "; is_applicable tells beforehand");
+}
+
+std::string to_string(const Conv2dPlan& plan) {
+  switch (plan.algorithm) {
+    case Conv2dAlgorithm::simt:
+      return "simt";
+    case Conv2dAlgorithm::few_channels:
+      return "few_channels";
+    case Conv2dAlgorithm::mma:
+      break;
+  }
+  return str(kMmaTiles[plan.tile].block_m, "x", kMmaTiles[plan.tile].block_n);
+}
+
+bool is_applicable(const Conv2dPlan& plan, Conv2dPass, const Conv2dShape& shape,
+                   const Conv2dFacts& facts) {
+  if (plan.algorithm == Conv2dAlgorithm::simt) return true;
+  if (facts.math == Conv2dMath::float32 || !facts.aligned) return false;
+  if (plan.algorithm == Conv2dAlgorithm::few_channels) return false;
+  const int chunk = kChunkBytes / element_bytes(facts.math);
+  return shape.in_channels % chunk == 0 && shape.out_channels % chunk == 0 &&
+         static_cast<std::size_t>(kMmaTiles[plan.tile].shared_bytes()) <= facts.max_shared_bytes;
+}
+
+std::vector<Conv2dPlan> rank_conv2d_plans(Conv2dPass pass, const Conv2dShape& shape,
+                                          const Conv2dFacts& facts) {
+  const Sizes sizes = gemm_sizes(pass, shape);
+  std::vector<std::pair<double, Conv2dPlan>> plans;
+  const auto consider = [&](Conv2dPlan plan) {
+    if (!is_applicable(plan, pass, shape, facts)) return;
+    if (plan.algorithm == Conv2dAlgorithm::few_channels) {
+      plans.emplace_back(0.0, plan);  // made for these shapes: bound by memory, not by products
+      return;
+    }
+    const Kernel kernel = kernel_of(plan, facts);
+    if (pass == Conv2dPass::backward_weight)
+      plan.splits = best_splits(kernel, sizes, facts.sm_count);
+    plans.emplace_back(clocks(kernel, sizes, plan.splits, facts.sm_count), plan);
+  };
+  consider({.algorithm = Conv2dAlgorithm::few_channels});
+  for (int tile = 0; tile < kMmaTileCount; ++tile)
+    consider({.algorithm = Conv2dAlgorithm::mma, .tile = tile});
+  consider({.algorithm = Conv2dAlgorithm::simt});
+  std::stable_sort(plans.begin(), plans.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+
+  std::vector<Conv2dPlan> ranked;
+  for (const auto& plan : plans)
+    ranked.push_back(plan.second);
+  return ranked;
+}
+
+Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
+                                   const Conv2dFacts& facts, std::string_view wanted) {
+  check(wanted.empty() || is_name(wanted), "conv2d: there is no algorithm or tile '", wanted,
+        "'; WHISKER_CONV_TILE is simt, few_channels, 128x128, 128x64 or 64x64");
+  const std::vector<Conv2dPlan> plans = rank_conv2d_plans(pass, shape, facts);
+  const auto named = std::find_if(plans.begin(), plans.end(), [&](const Conv2dPlan& plan) {
+    return to_string(plan) == wanted;
+  });
+  return named != plans.end() ? *named : plans.front();
+}
+
+std::string_view conv2d_override() {
+  static const char* const value = std::getenv("WHISKER_CONV_TILE");
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace whisker::inline v0_1::kernels::cuda

@@ -1,0 +1,35 @@
+#include <algorithm>
+
+#include <whisker/kernels/cuda/context.h>
+#include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/cuda/sum_parts.h>
+
+namespace whisker::inline v0_1::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+__global__ void __launch_bounds__(kThreads)
+    sum_parts_kernel(const float* __restrict__ parts, float* __restrict__ y, std::int64_t size,
+                     int count) {
+  const std::int64_t threads = std::int64_t{gridDim.x} * kThreads;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < size; i += threads) {
+    float sum = parts[i];
+#pragma unroll 4
+    for (int part = 1; part < count; ++part)  // unrolled, so that loads overlap
+      sum += parts[part * size + i];
+    y[i] = sum;
+  }
+}
+
+}  // namespace
+
+void sum_parts(const float* parts, float* y, std::int64_t size, int count, Context& context) {
+  const std::int64_t blocks = (size + kThreads - 1) / kThreads;
+  const auto grid =
+      static_cast<unsigned>(std::min<std::int64_t>(blocks, std::int64_t{16} * context.sm_count));
+  launch(LaunchConfig("sum_parts", grid, kThreads, context.stream), sum_parts_kernel, parts, y,
+         size, count);
+}
+
+}  // namespace whisker::inline v0_1::kernels::cuda
