@@ -4,6 +4,7 @@
 // matmul_simt_kernel: a block of 16 x 16 threads computes a tile of c, each thread a 4 x 4 piece of
 // every 64 x 64 quarter of it. Operands go through shared memory in steps of kStepK along k, the
 // next step being read into registers while the present one is used.
+#include <limits>
 #include <type_traits>
 
 #include <whisker/kernels/cuda/elementwise.h>
@@ -13,57 +14,67 @@
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256, kSide = 16, kStepK = 16;
+constexpr int kThreads = 256, kSide = 16;
 constexpr int kPiece = 4;    // of a thread, per direction and 64 elements
 constexpr int kPadding = 4;  // of shared rows, in elements: keeps float4 aligned
+/// Depth of a tile along k: each thread moves four elements of either operand.
+template <int kTile>
+constexpr int kStepK = 4 * kThreads / kTile;
 
 /// One operand seen as [size, k], k or the other index running contiguously.
 struct Operand {
   const float* data;
   std::int64_t size, row, column;  // strides of the two indices, one of which is 1
-
-  __device__ bool k_runs() const { return column == 1; }
 };
 
-/// What one thread moves of a [kTile, kStepK] tile: element j is (index(j), depth(j)).
+/// Moves a [kTile, kStepK] tile of an operand; a thread takes kCount elements of it, neighbouring
+/// threads being neighbours in memory.
 template <int kTile>
-struct TileSlots {
-  static constexpr int kCount = kTile * kStepK / kThreads;
-  bool k_runs;  // neighbouring threads then take neighbouring k
+class TileReader {
+ public:
+  static constexpr int kCount = 4;
 
-  __device__ int index(int j) const {
-    const int i = j * kThreads + static_cast<int>(threadIdx.x);
-    return k_runs ? i / kStepK : i % kTile;
+  __device__ TileReader(const Operand& operand, std::int64_t first, std::int64_t k) {
+    k_runs_ = operand.column == 1;
+    const int thread = static_cast<int>(threadIdx.x);
+    index_ = k_runs_ ? thread / kStepK<kTile> : thread % kTile;
+    depth_ = k_runs_ ? thread % kStepK<kTile> : thread / kTile;
+    const std::int64_t rest = operand.size - first;
+    size_ = rest < kTile ? static_cast<int>(rest) : kTile;
+    step_ = index_step() * operand.row + depth_step() * operand.column;
+    next_ = operand.data + (first + index_) * operand.row + (k + depth_) * operand.column;
+    k_step_ = kStepK<kTile> * operand.column;
   }
-  __device__ int depth(int j) const {
-    const int i = j * kThreads + static_cast<int>(threadIdx.x);
-    return k_runs ? i % kStepK : i / kTile;
+  /// Reads this thread's part of the next tile, `depths` deep; zeros outside of the matrix.
+  __device__ void read(int depths, float (&values)[kCount]) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j) {
+      const bool inside = index_ + j * index_step() < size_ && depth_ + j * depth_step() < depths;
+      values[j] = inside ? next_[j * step_] : 0.0f;
+    }
+    next_ += k_step_;
   }
+  __device__ void keep(const float (&values)[kCount],
+                       float (&tile)[kStepK<kTile>][kTile + kPadding]) const {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      tile[depth_ + j * depth_step()][index_ + j * index_step()] = values[j];
+  }
+
+ private:
+  // From one of the thread's elements to the next.
+  __device__ int index_step() const {
+    return k_runs_ ? kThreads / kStepK<kTile> : 0;
+  }
+  __device__ int depth_step() const {
+    return k_runs_ ? 0 : kThreads / kTile;
+  }
+
+  const float* next_;
+  std::int64_t step_, k_step_;
+  int index_, depth_, size_;
+  bool k_runs_;
 };
-
-template <int kTile>
-__device__ __forceinline__ void read_tile(const Operand& operand, std::int64_t first,
-                                          std::int64_t k, std::int64_t k_end,
-                                          float (&values)[TileSlots<kTile>::kCount]) {
-  const TileSlots<kTile> slots{operand.k_runs()};
-#pragma unroll
-  for (int j = 0; j < slots.kCount; ++j) {
-    const std::int64_t i = first + slots.index(j), depth = k + slots.depth(j);
-    values[j] = i < operand.size && depth < k_end
-                    ? operand.data[i * operand.row + depth * operand.column]
-                    : 0.0f;
-  }
-}
-
-template <int kTile>
-__device__ __forceinline__ void keep_tile(const Operand& operand,
-                                          const float (&values)[TileSlots<kTile>::kCount],
-                                          float (&tile)[kStepK][kTile + kPadding]) {
-  const TileSlots<kTile> slots{operand.k_runs()};
-#pragma unroll
-  for (int j = 0; j < slots.kCount; ++j)
-    tile[slots.depth(j)][slots.index(j)] = values[j];
-}
 
 /// The elements of one k that a thread multiplies: 4 of every 64.
 template <int kTile>
@@ -83,8 +94,8 @@ __global__ void __launch_bounds__(kThreads, 2)
     matmul_simt_kernel(Operand a, Operand b, float* c, std::int64_t k, std::int64_t k_per_part,
                        std::int64_t tiles_n) {
   constexpr int kPieces = kTile / kSide;
-  WHISKER_SHARED(float, a_tile, [kStepK][kTile + kPadding]);
-  WHISKER_SHARED(float, b_tile, [kStepK][kTile + kPadding]);
+  WHISKER_SHARED(float, a_tile, [kStepK<kTile>][kTile + kPadding]);
+  WHISKER_SHARED(float, b_tile, [kStepK<kTile>][kTile + kPadding]);
   const std::int64_t first_m = blockIdx.x / tiles_n * kTile, first_n = blockIdx.x % tiles_n * kTile;
   const std::int64_t begin = blockIdx.y * k_per_part;
   const std::int64_t end = begin + k_per_part < k ? begin + k_per_part : k;
@@ -92,17 +103,19 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int lane_n = static_cast<int>(threadIdx.x) % kSide;
 
   float sums[kPieces][kPieces] = {};
-  float a_next[TileSlots<kTile>::kCount], b_next[TileSlots<kTile>::kCount];
-  read_tile<kTile>(a, first_m, begin, end, a_next);
-  read_tile<kTile>(b, first_n, begin, end, b_next);
-  for (std::int64_t step = begin; step < end; step += kStepK) {
-    keep_tile<kTile>(a, a_next, a_tile);
-    keep_tile<kTile>(b, b_next, b_tile);
+  float a_next[TileReader<kTile>::kCount], b_next[TileReader<kTile>::kCount];
+  TileReader<kTile> a_reader(a, first_m, begin), b_reader(b, first_n, begin);
+  int depths = static_cast<int>(end - begin);  // still to be read
+  a_reader.read(depths, a_next);
+  b_reader.read(depths, b_next);
+  for (; depths > 0; depths -= kStepK<kTile>) {
+    a_reader.keep(a_next, a_tile);
+    b_reader.keep(b_next, b_tile);
     __syncthreads();
-    read_tile<kTile>(a, first_m, step + kStepK, end, a_next);
-    read_tile<kTile>(b, first_n, step + kStepK, end, b_next);
-#pragma unroll
-    for (int depth = 0; depth < kStepK; ++depth) {
+    a_reader.read(depths - kStepK<kTile>, a_next);
+    b_reader.read(depths - kStepK<kTile>, b_next);
+#pragma unroll 2
+    for (int depth = 0; depth < kStepK<kTile>; ++depth) {
       float a_piece[kPieces], b_piece[kPieces];
       read_piece<kTile>(a_tile[depth], lane_m, a_piece);
       read_piece<kTile>(b_tile[depth], lane_n, b_piece);
@@ -172,6 +185,10 @@ void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context
   if (n == 0) return;
   if (s.k == 0) return fill(T(0.0f), c, n, context);
   const MatmulPlan plan = choose_matmul_plan(s);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  check<ShapeError>(plan.k_per_part <= kMost && plan.tiles_m * plan.tiles_n <= kMost, "matmul: [",
+                    s.m, ",", s.k, "] x [", s.k, ",", s.n,
+                    "] is more than one launch can count; multiply it in pieces");
   if (plan.parts == 1) return launch_product(a, b, {.c = c}, s, plan, context);
   const Buffer buffer = context.allocate(static_cast<std::size_t>(plan.parts * n) * sizeof(float));
   auto* parts = reinterpret_cast<float*>(buffer.get());
