@@ -4,9 +4,12 @@
 #include <whisker/optim/sgd.h>
 
 #include "catch.h"
+#include "file_fixtures.h"
 #include "testing.h"
 
 namespace whisker::testing {
+using file_fixtures::ContainsSubstring;
+
 namespace {
 
 std::string input_error(const std::string& text) {
