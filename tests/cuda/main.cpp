@@ -2,6 +2,11 @@
 #include "catch.h"
 #include "device_array.h"
 
+#ifndef WHISKER_SIM
+#include <iostream>
+#include <string_view>
+#endif
+
 #ifdef WHISKER_SIM
 #include <whisker/kernels/sim/config.h>
 
@@ -18,4 +23,6 @@ CATCH_REGISTER_LISTENER(ResetBeforeTest)
 }  // namespace
 #endif
 
-int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
+int main(int argc, char** argv) {
+  return Catch::Session().run(argc, argv);
+}
