@@ -43,11 +43,13 @@ def demangle(names):
     tool = shutil.which("cu++filt") or shutil.which("c++filt")
     if not tool or not names:
         return names
-    done = subprocess.run([tool], input="\n".join(names), capture_output=True, text=True, check=True)
+    done = subprocess.run([tool], input="\n".join(names), capture_output=True, text=True,
+                          check=True)
     short = []
     for name in done.stdout.splitlines():
         name = re.sub(r"whisker::v\d+_\d+::kernels::cuda::|\(anonymous namespace\)::", "", name)
-        short.append(re.sub(r"\(.*", "", re.sub(r"^void ", "", name)))
+        # Without the parameters, but with enumerators among the template arguments: f<(E)1>(int).
+        short.append(re.sub(r"(?<=[\w>])\((?!.*>\().*$", "", re.sub(r"^void ", "", name)))
     return short
 
 

@@ -46,10 +46,10 @@ __device__ __forceinline__ void mbarrier_arrive(std::uint64_t* mbarrier) {
 /// Arrives, and announces bytes that copies will bring in this phase.
 __device__ __forceinline__ void mbarrier_arrive_expect_tx(std::uint64_t* mbarrier,
                                                           std::uint32_t bytes) {
-  WHISKER_HOPPER_ASM("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
-                         smem_address(mbarrier)),
-                     "r"(bytes)
-                     : "memory");
+  WHISKER_HOPPER_ASM(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(smem_address(mbarrier)),
+      "r"(bytes)
+      : "memory");
 }
 
 /// Waits for the end of the phase with this parity; the first phase has parity 0.
@@ -65,8 +65,8 @@ __device__ __forceinline__ void mbarrier_wait(std::uint64_t* mbarrier, std::uint
       : "memory");
 }
 
-// Tiled copies (9.7.9.27, cp.async.bulk.tensor) with maps of make_tensor_map. One thread issues; the
-// tile is 1024-byte aligned; coordinates are elements, innermost first.
+// Tiled copies (9.7.9.27, cp.async.bulk.tensor) with maps of make_tensor_map. One thread issues;
+// the tile is 1024-byte aligned; coordinates are elements, innermost first.
 
 __device__ __forceinline__ void tma_load_2d(void* shared, const CUtensorMap* map,
                                             std::uint64_t* mbarrier, int c0, int c1) {
@@ -87,7 +87,8 @@ __device__ __forceinline__ void tma_load_3d(void* shared, const CUtensorMap* map
 }
 
 __device__ __forceinline__ void tma_load_4d(void* shared, const CUtensorMap* map,
-                                            std::uint64_t* mbarrier, int c0, int c1, int c2, int c3) {
+                                            std::uint64_t* mbarrier, int c0, int c1, int c2,
+                                            int c3) {
   WHISKER_HOPPER_ASM(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(smem_address(shared)),
@@ -96,7 +97,8 @@ __device__ __forceinline__ void tma_load_4d(void* shared, const CUtensorMap* map
 }
 
 __device__ __forceinline__ void tma_load_5d(void* shared, const CUtensorMap* map,
-                                            std::uint64_t* mbarrier, int c0, int c1, int c2, int c3, int c4) {
+                                            std::uint64_t* mbarrier, int c0, int c1, int c2, int c3,
+                                            int c4) {
   WHISKER_HOPPER_ASM(
       "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(smem_address(shared)),
@@ -104,20 +106,21 @@ __device__ __forceinline__ void tma_load_5d(void* shared, const CUtensorMap* map
       : "memory");
 }
 
-__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, const void* shared,
-                                             int c0, int c1) {
-  WHISKER_HOPPER_ASM("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::
-                         "l"(map),
-                     "r"(smem_address(shared)), "r"(c0), "r"(c1)
-                     : "memory");
+__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, const void* shared, int c0,
+                                             int c1) {
+  WHISKER_HOPPER_ASM(
+      "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
+      "r"(smem_address(shared)), "r"(c0), "r"(c1)
+      : "memory");
 }
 
-__device__ __forceinline__ void tma_store_4d(const CUtensorMap* map, const void* shared,
-                                             int c0, int c1, int c2, int c3) {
-  WHISKER_HOPPER_ASM("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::
-                         "l"(map),
-                     "r"(smem_address(shared)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
-                     : "memory");
+__device__ __forceinline__ void tma_store_4d(const CUtensorMap* map, const void* shared, int c0,
+                                             int c1, int c2, int c3) {
+  WHISKER_HOPPER_ASM(
+      "cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(
+          map),
+      "r"(smem_address(shared)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+      : "memory");
 }
 
 /// Makes one group of the stores that this thread has issued since its last commit.
@@ -137,7 +140,8 @@ __device__ __forceinline__ void bulk_wait_read() {
 
 // Products of a warpgroup (9.7.15, wgmma): d [64, N] += a [64, 16] * b [16, N], a and b in shared
 // memory with 128-byte swizzle. Lane l of warp w has rows 16 w + l / 4 and the eighth after it,
-// columns 8 i + 2 (l % 4) and the next one, in d[4 i .. 4 i + 3]. d may be used after the wait only.
+// columns 8 i + 2 (l % 4) and the next one, in d[4 i .. 4 i + 3]. d may be used after the wait
+// only.
 
 /// Which axis of an operand is contiguous: K, or M of a and N of b.
 enum class Major { kK, kMn };
@@ -167,8 +171,9 @@ __device__ __forceinline__ void wgmma_wait() {
 template <int N, Major kA = Major::kK, Major kB = Major::kK>
 __device__ __forceinline__ void wgmma_m64k16_bf16(float (&d)[N / 2], std::uint64_t a,
                                                   std::uint64_t b) {
-  static_assert(N == 8 || N == 16 || N == 32 || N == 64 || N == 96 || N == 128 || N == 192 || N == 256,
-                "add the list of registers of this N to wgmma.inc.h");
+  static_assert(
+      N == 8 || N == 16 || N == 32 || N == 64 || N == 96 || N == 128 || N == 192 || N == 256,
+      "add the list of registers of this N to wgmma.inc.h");
 #define WHISKER_WGMMA_TAIL "l"(a), "l"(b), "n"(kA == Major::kMn), "n"(kB == Major::kMn) : "memory"
 #include <whisker/kernels/cuda/wgmma.inc.h>
 #undef WHISKER_WGMMA_TAIL

@@ -12,7 +12,8 @@ void validate(const TensorMapShape& shape, const CallSite& site) {
   };
   require(shape.rank >= 2 && shape.rank <= 5, "a rank is 2 to 5");
   require(reinterpret_cast<std::uintptr_t>(shape.base) % 16 == 0, "the base is 16-byte aligned");
-  require(shape.box[0] * kElementBytes <= kSwizzleBytes, "box[0] is at most the swizzle's 128 bytes");
+  require(shape.box[0] * kElementBytes <= kSwizzleBytes,
+          "box[0] is at most the swizzle's 128 bytes");
   require(shape.box[0] * kElementBytes % 16 == 0, "box[0] is a multiple of 16 bytes");
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.rank); ++i) {
     require(shape.size[i] >= 1, "sizes are at least 1");

@@ -92,8 +92,8 @@ void BlockRunner::collective(unsigned mask, const char* name, void* argument, Co
   }
   body(found->arguments.data(), mask);
   for (unsigned rest = mask & ~me; rest != 0; rest &= rest - 1)
-    make_runnable(threads_[thread.warp * kWarpSize +
-                           static_cast<unsigned>(std::countr_zero(rest))]);
+    make_runnable(
+        threads_[thread.warp * kWarpSize + static_cast<unsigned>(std::countr_zero(rest))]);
   *found = warp.under_way.back();
   warp.under_way.pop_back();
   if (order_ == Order::kForward) return;

@@ -16,14 +16,18 @@ uint3 unravel(std::uint64_t rank, dim3 dim) {
           static_cast<unsigned>(rank / dim.x / dim.y)};
 }
 
-std::string show(uint3 index) { return str("(", index.x, ",", index.y, ",", index.z, ")"); }
+std::string show(uint3 index) {
+  return str("(", index.x, ",", index.y, ",", index.z, ")");
+}
 
 }  // namespace
 
 constinit thread_local Thread* current_thread = nullptr;
 constinit thread_local Block current_block{};
 
-BlockRunner* BlockRunner::current() { return current_runner; }
+BlockRunner* BlockRunner::current() {
+  return current_runner;
+}
 
 // A block from beginning to end
 

@@ -1,10 +1,10 @@
 // Finds races, reads of memory that nobody wrote, accesses outside of variables, and uses of
 // asynchronous copies before they are complete. Kernels run on one OS thread then.
-#include <dlfcn.h>
-#include <link.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <dlfcn.h>
+#include <link.h>
 #include <set>
 #include <vector>
 
@@ -87,17 +87,18 @@ const char* name_of(Access kind) {
   return "access";
 }
 
-bool writes(Access kind) { return kind != Access::kRead; }
+bool writes(Access kind) {
+  return kind != Access::kRead;
+}
 
 std::string where() {
-  if (!current_thread)
-    return str(state().operations.back().name, " in a stream");
+  if (!current_thread) return str(state().operations.back().name, " in a stream");
   return BlockRunner::current()->where(current_thread);
 }
 
 std::string show(const Target& target) {
-  std::string text = str(name_of(target.kind), " of ", target.bytes, " bytes at ",
-                         target.describe_place());
+  std::string text =
+      str(name_of(target.kind), " of ", target.bytes, " bytes at ", target.describe_place());
   if (current_thread) text += str(", ", to_string(target.location));
   return text;
 }
@@ -116,7 +117,8 @@ std::string show(const Record& record) {
   } else {
     const unsigned rank = record.agent - 1u;
     const dim3 dim = current_block.dim;
-    text += str("thread (", rank % dim.x, ",", rank / dim.x % dim.y, ",", rank / dim.x / dim.y, ")");
+    text +=
+        str("thread (", rank % dim.x, ",", rank / dim.x % dim.y, ",", rank / dim.x / dim.y, ")");
   }
   return str(text, ", ", to_string(record.location));
 }
@@ -197,8 +199,9 @@ void check_cell(Cell& cell, const Target& target) {
   }
   const bool reads = target.kind == Access::kRead || target.kind == Access::kAtomic;
   if (reads && !cell.write.exists())
-    add_report(str("uninitialised", target.location),
-               str(where(), ": uninitialised memory: ", show(target), ", which nobody has written"));
+    add_report(
+        str("uninitialised", target.location),
+        str(where(), ": uninitialised memory: ", show(target), ", which nobody has written"));
   const bool atomic = target.kind == Access::kAtomic;
   if (cell.write.exists() && !(atomic && cell.write.atomic) && !before(cell.write))
     report_race(target, cell.write);
@@ -280,13 +283,15 @@ std::string take_report() {
 
 void forget_device_memory(const void* begin, std::size_t bytes) {
   const DeviceMemory& memory = DeviceMemory::instance();
-  const auto offset = static_cast<std::size_t>(static_cast<const unsigned char*>(begin) -
-                                               memory.base());
+  const auto offset =
+      static_cast<std::size_t>(static_cast<const unsigned char*>(begin) - memory.base());
   for (std::size_t i = offset / 4; i < (offset + bytes + 3) / 4; ++i)
     state().device_splits.forget(device_words()[i]);
 }
 
-void reset() { take_report(); }
+void reset() {
+  take_report();
+}
 
 // Blocks and threads
 
@@ -299,13 +304,17 @@ void begin_block(unsigned threads) {
   s.engine = -1;
 }
 
-void barrier() { state().threads.barrier(); }
+void barrier() {
+  state().threads.barrier();
+}
 
 void sync_warp(unsigned mask) {
   state().threads.sync_lanes(current_thread->rank - current_thread->lane, mask);
 }
 
-void fence() { state().threads.fence(current_thread->rank); }
+void fence() {
+  state().threads.fence(current_thread->rank);
+}
 
 namespace {
 
@@ -321,13 +330,17 @@ void release_to(const void* mbarrier) {
 void acquire_from(const void* mbarrier) {
   state().threads.acquire(current_thread->rank, object_at(mbarrier));
 }
-void begin_mbarrier(const void* mbarrier) { state().threads.forget_object(object_at(mbarrier)); }
+void begin_mbarrier(const void* mbarrier) {
+  state().threads.forget_object(object_at(mbarrier));
+}
 
 void begin_engine(unsigned engine) {
   state().threads.advance_engine(engine);
   state().engine = static_cast<int>(engine);
 }
-void end_engine() { state().engine = -1; }
+void end_engine() {
+  state().engine = -1;
+}
 
 void wait_for_engine(unsigned engine) {
   const unsigned first = current_thread->rank - current_thread->lane;
@@ -354,8 +367,8 @@ void access(const void* address, std::size_t bytes, Access kind, Location locati
   const DeviceMemory& memory = DeviceMemory::instance();
   if (memory.holds(address)) {
     if (!memory.valid(address, bytes)) return stop("out of bounds", target);
-    const auto offset = static_cast<std::size_t>(static_cast<const unsigned char*>(address) -
-                                                 memory.base());
+    const auto offset =
+        static_cast<std::size_t>(static_cast<const unsigned char*>(address) - memory.base());
     return check_words(device_words(), s.device_splits, offset, target);
   }
   if (!runner || runner->may_touch(address) || is_pinned(address) || is_static(address) ||

@@ -13,7 +13,8 @@ namespace whisker::inline v0_1::kernels::sim::checker {
 
 // Operations
 
-/// What follows belongs to this operation of a stream, which comes after those that its clock names.
+/// What follows belongs to this operation of a stream, which comes after those that its clock
+/// names.
 void begin_operation(const char* name, std::size_t stream, std::uint64_t sequence,
                      const Clock& clock);
 /// What was found in the operation; empty if nothing was.

@@ -12,8 +12,8 @@ struct Config {
   Order order = Order::kForward;        // WHISKER_SIM_ORDER=forward|reverse|random: threads, graphs
   Order block_order = Order::kForward;  // WHISKER_SIM_BLOCK_ORDER: blocks of a grid
   std::uint64_t seed = 1;               // WHISKER_SIM_SEED: of all random orders
-  int threads = 0;                      // WHISKER_SIM_THREADS: of the CPU; 0: all, checker: always 1
-  bool protect = false;                 // WHISKER_SIM_PROTECT=1: host access to device memory crashes
+  int threads = 0;       // WHISKER_SIM_THREADS: of the CPU; 0: all, checker: always 1
+  bool protect = false;  // WHISKER_SIM_PROTECT=1: host access to device memory crashes
 };
 
 /// Read from the environment at first use; throws Error if a variable has no such value.

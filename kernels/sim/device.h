@@ -27,10 +27,10 @@
 #define warpSize 32
 
 // A reference to a true array in the block's arena, so that sanitizers know its bounds.
-#define WHISKER_SHARED(T, name, dims)                                                            \
-  using name##_shared_type = T dims;                                                             \
-  static const char name##_shared_key = 0;                                                       \
-  auto& name = *static_cast<name##_shared_type*>(::whisker::kernels::sim::shared_array(          \
+#define WHISKER_SHARED(T, name, dims)                                                   \
+  using name##_shared_type = T dims;                                                    \
+  static const char name##_shared_key = 0;                                              \
+  auto& name = *static_cast<name##_shared_type*>(::whisker::kernels::sim::shared_array( \
       &name##_shared_key, sizeof(name##_shared_type), alignof(name##_shared_type), #name))
 #define WHISKER_DYNAMIC_SHARED(name) \
   unsigned char* name = ::whisker::kernels::sim::current_block.dynamic_shared
@@ -103,10 +103,14 @@ inline int __syncthreads_count(
   using whisker::kernels::sim::BarrierResult;
   return whisker::kernels::sim::block_barrier(BarrierResult::kCount, predicate, site);
 }
-void __syncwarp(unsigned mask = 0xFFFFFFFFu, whisker::kernels::sim::CallSite site =
-                                                 whisker::kernels::sim::CallSite::here());
-inline void __threadfence() { whisker::kernels::sim::note_fence(); }
-inline void __threadfence_block() { whisker::kernels::sim::note_fence(); }
+void __syncwarp(unsigned mask = 0xFFFFFFFFu,
+                whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here());
+inline void __threadfence() {
+  whisker::kernels::sim::note_fence();
+}
+inline void __threadfence_block() {
+  whisker::kernels::sim::note_fence();
+}
 
 // Shuffles: a source outside the lane's segment of `width` lanes means the lane itself.
 
@@ -159,23 +163,22 @@ inline unsigned __ballot_sync(
   using namespace whisker::kernels::sim;
   return warp_reduce(Reduction::kBallot, mask, predicate != 0 ? 1u : 0u, site);
 }
-inline int __any_sync(unsigned mask, int predicate,
-                      whisker::kernels::sim::CallSite site =
-                          whisker::kernels::sim::CallSite::here()) {
+inline int __any_sync(
+    unsigned mask, int predicate,
+    whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
   return __ballot_sync(mask, predicate, site) != 0;
 }
-inline int __all_sync(unsigned mask, int predicate,
-                      whisker::kernels::sim::CallSite site =
-                          whisker::kernels::sim::CallSite::here()) {
+inline int __all_sync(
+    unsigned mask, int predicate,
+    whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
   return __ballot_sync(mask, predicate, site) == mask;
 }
 
-#define WHISKER_SIM_WARP_REDUCTION(name, T, reduction)                               \
-  inline T name(unsigned mask, T value,                                              \
-                whisker::kernels::sim::CallSite site =                               \
-                    whisker::kernels::sim::CallSite::here()) {                       \
-    using namespace whisker::kernels::sim;                                           \
-    return warp_reduce(Reduction::reduction, mask, value, site);                     \
+#define WHISKER_SIM_WARP_REDUCTION(name, T, reduction)                                            \
+  inline T name(unsigned mask, T value,                                                           \
+                whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) { \
+    using namespace whisker::kernels::sim;                                                        \
+    return warp_reduce(Reduction::reduction, mask, value, site);                                  \
   }
 WHISKER_SIM_WARP_REDUCTION(__reduce_add_sync, unsigned, kAdd)
 WHISKER_SIM_WARP_REDUCTION(__reduce_add_sync, int, kAdd)
@@ -190,12 +193,12 @@ WHISKER_SIM_WARP_REDUCTION(__reduce_xor_sync, unsigned, kXor)
 
 // Atomics, on integers only: sums of floats would depend on the order of threads.
 
-#define WHISKER_SIM_ATOMIC(name, expression)                                                     \
-  template <class T>                                                                             \
-  T name(T* address, std::type_identity_t<T> value,                                              \
-         whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {       \
-    return whisker::kernels::sim::atomic_update(                                                 \
-        address, value, [](T a, T b) { return static_cast<T>(expression); }, site);              \
+#define WHISKER_SIM_ATOMIC(name, expression)                                               \
+  template <class T>                                                                       \
+  T name(T* address, std::type_identity_t<T> value,                                        \
+         whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) { \
+    return whisker::kernels::sim::atomic_update(                                           \
+        address, value, [](T a, T b) { return static_cast<T>(expression); }, site);        \
   }
 WHISKER_SIM_ATOMIC(atomicAdd, a + b)
 WHISKER_SIM_ATOMIC(atomicSub, a - b)
@@ -222,16 +225,36 @@ T __ldg(const T* address) {
 }
 using std::max;
 using std::min;
-inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
-inline float __fdividef(float a, float b) { return a / b; }
-inline float __expf(float x) { return std::exp(x); }
-inline float __logf(float x) { return std::log(x); }
-inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
-inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
-inline int __ffs(int x) { return __builtin_ffs(x); }
-inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
-inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
+inline float rsqrtf(float x) {
+  return 1.0f / std::sqrt(x);
+}
+inline float __fdividef(float a, float b) {
+  return a / b;
+}
+inline float __expf(float x) {
+  return std::exp(x);
+}
+inline float __logf(float x) {
+  return std::log(x);
+}
+inline float __fmaf_rn(float a, float b, float c) {
+  return std::fma(a, b, c);
+}
+inline int __popc(unsigned x) {
+  return __builtin_popcount(x);
+}
+inline int __clz(int x) {
+  return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x));
+}
+inline int __ffs(int x) {
+  return __builtin_ffs(x);
+}
+inline unsigned __float_as_uint(float x) {
+  return std::bit_cast<unsigned>(x);
+}
+inline float __uint_as_float(unsigned x) {
+  return std::bit_cast<float>(x);
+}
 inline unsigned __umulhi(unsigned a, unsigned b) {
   return static_cast<unsigned>(static_cast<std::uint64_t>(a) * b >> 32);
 }

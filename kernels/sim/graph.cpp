@@ -142,9 +142,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   // The graph is copied: the executable may be destroyed while the replay is queued.
   device.enqueue(*stream, {.name = "cudaGraphLaunch",
                            .run = [graph = executable->graph, placed = std::move(placed),
-                                   seed = config().seed + stream->queued] {
-                             replay(graph.nodes, placed, seed);
-                           },
+                                   seed = config().seed +
+                                          stream->queued] { replay(graph.nodes, placed, seed); },
                            .replays_graph = true});
   executable->last = stream->clock;
   return cudaSuccess;

@@ -17,8 +17,7 @@ namespace {
 class GridRun {
  public:
   explicit GridRun(const Launch& launch)
-      : launch_(launch),
-        blocks_(std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z) {
+      : launch_(launch), blocks_(std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z) {
     const Order order = config().block_order;
     reversed_ = order == Order::kReverse;
     if (order != Order::kRandom) return;
@@ -123,8 +122,8 @@ std::string run_grid(const Launch& launch) {
   int threads = config().threads;
   if (threads == 0) threads = static_cast<int>(std::thread::hardware_concurrency());
   if (kChecking) threads = 1;  // the checker's records have no locks
-  const auto useful = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(threads, 1)),
-                                              grid.blocks());
+  const auto useful =
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(threads, 1)), grid.blocks());
   workers.run(grid, static_cast<std::size_t>(useful) - 1);
   return grid.take_report();
 }

@@ -179,10 +179,13 @@ void mbarrier_init(std::uint64_t* mbarrier, std::uint32_t arrivals) {
   require_shared(mbarrier, 8, 8, "mbarrier.init");
   if (arrivals == 0 || arrivals > 0x7FFF) fail("mbarrier.init: a count is 1 to 32767 here");
   if constexpr (kChecking) checker::begin_mbarrier(mbarrier);
-  *mbarrier = Mbarrier::kMagic << 56 | std::uint64_t{arrivals} << 40 | std::uint64_t{arrivals} << 25;
+  *mbarrier =
+      Mbarrier::kMagic << 56 | std::uint64_t{arrivals} << 40 | std::uint64_t{arrivals} << 25;
 }
 
-void mbarrier_arrive(std::uint64_t* mbarrier) { arrive(mbarrier, 0, "mbarrier.arrive"); }
+void mbarrier_arrive(std::uint64_t* mbarrier) {
+  arrive(mbarrier, 0, "mbarrier.arrive");
+}
 
 void mbarrier_arrive_expect_tx(std::uint64_t* mbarrier, std::uint32_t bytes) {
   arrive(mbarrier, bytes, "mbarrier.arrive.expect_tx");

@@ -1,7 +1,6 @@
+#include <cstdio>
 #include <dlfcn.h>
 #include <elf.h>
-
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <vector>
@@ -20,7 +19,9 @@ std::vector<cuda::CallSite>& sites() {
   return all;
 }
 
-std::uintptr_t anchor() { return reinterpret_cast<std::uintptr_t>(&anchor); }
+std::uintptr_t anchor() {
+  return reinterpret_cast<std::uintptr_t>(&anchor);
+}
 
 /// What addr2line takes: the address itself, or its offset in a position-independent file.
 std::uintptr_t file_address(std::uintptr_t address, const Dl_info& info) {

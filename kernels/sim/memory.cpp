@@ -15,6 +15,7 @@ namespace whisker::inline v0_1::kernels::sim {
 namespace {
 
 constexpr std::size_t kAlignment = 256, kRedzone = 512, kPage = 4096;
+constexpr std::size_t kPoisonedAtRelease = 64 * 1024;
 constexpr unsigned char kCanary = 0xFD;
 
 /// Of an allocation with its redzone.
@@ -113,18 +114,29 @@ bool DeviceMemory::release(void* pointer) {
   if constexpr (kChecking) checker::forget_device_memory(begin, found->second);
   state_->used -= found->second;
   state_->allocations.erase(found);
-  poison(begin, size);
-  // Whole pages go back to the operating system.
-  const auto first = (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) / kPage * kPage;
-  const auto last = (reinterpret_cast<std::uintptr_t>(begin) + size) / kPage * kPage;
-  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  {
+    const Open open;
+    unpoison(begin, size);
+    if (size <= kPoisonedAtRelease) {
+      std::memset(begin, 0xFF, size);  // a late reader gets NaN
+    } else {                           // whole pages go back to the operating system
+      const auto first = (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) / kPage * kPage;
+      const auto last = (reinterpret_cast<std::uintptr_t>(begin) + size) / kPage * kPage;
+      madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    }
+    poison(begin, size);
+  }
   state_->give_back(static_cast<std::size_t>(begin - state_->base), size);
   return true;
 }
 
-std::size_t DeviceMemory::used() const { return state_->used; }
+std::size_t DeviceMemory::used() const {
+  return state_->used;
+}
 
-unsigned char* DeviceMemory::base() const { return state_->base; }
+unsigned char* DeviceMemory::base() const {
+  return state_->base;
+}
 
 bool DeviceMemory::holds(const void* address) const {
   return reinterpret_cast<std::uintptr_t>(address) -

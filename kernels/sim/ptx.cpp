@@ -71,10 +71,16 @@ struct MultiplyArgument {
   const std::uint32_t *a, *b;
 };
 
-float low_bfloat16(std::uint32_t pair) { return std::bit_cast<float>(pair << 16); }
-float high_bfloat16(std::uint32_t pair) { return std::bit_cast<float>(pair & 0xFFFF0000u); }
+float low_bfloat16(std::uint32_t pair) {
+  return std::bit_cast<float>(pair << 16);
+}
+float high_bfloat16(std::uint32_t pair) {
+  return std::bit_cast<float>(pair & 0xFFFF0000u);
+}
 // The hardware ignores the low 13 bits of a TF32 operand.
-float from_tf32(std::uint32_t bits) { return std::bit_cast<float>(bits & 0xFFFFE000u); }
+float from_tf32(std::uint32_t bits) {
+  return std::bit_cast<float>(bits & 0xFFFFE000u);
+}
 
 void run_mma_bf16(void* const* arguments, unsigned) {
   float a[16][16];
@@ -113,7 +119,9 @@ void run_mma_tf32(void* const* arguments, unsigned) {
   multiply_accumulate<8>(a, b, d);
 }
 
-CopyQueue& copies() { return BlockRunner::current()->copies(current_thread->rank); }
+CopyQueue& copies() {
+  return BlockRunner::current()->copies(current_thread->rank);
+}
 
 void deliver(const AsyncCopy& copy) {
   note_access(copy.to, 16, Access::kDeliver, copy.site);
@@ -131,7 +139,9 @@ namespace whisker::inline v0_1::kernels::cuda::ptx {
 
 using namespace sim;
 
-std::uint32_t smem_address(const void* shared) { return shared_offset(shared, "smem_address"); }
+std::uint32_t smem_address(const void* shared) {
+  return shared_offset(shared, "smem_address");
+}
 
 void cp_async_16(void* shared, const void* global, bool predicate, CallSite site) {
   require_shared(shared, 16, 16, "cp.async");
@@ -139,8 +149,7 @@ void cp_async_16(void* shared, const void* global, bool predicate, CallSite site
     if (reinterpret_cast<std::uintptr_t>(global) % 16 != 0)
       fail("cp.async: the global address is not a multiple of 16");
     const DeviceMemory& memory = DeviceMemory::instance();
-    if (!memory.valid(global, 16))
-      fail(str("cp.async: 16 bytes at ", memory.describe(global)));
+    if (!memory.valid(global, 16)) fail(str("cp.async: 16 bytes at ", memory.describe(global)));
     note_access(global, 16, Access::kRead, site);
   }
   note_access(shared, 16, Access::kIssue, site);

@@ -32,8 +32,7 @@ namespace whisker::inline v0_1::kernels::cuda::ptx {
 void mbarrier_init(std::uint64_t* mbarrier, std::uint32_t arrivals);
 void mbarrier_arrive(std::uint64_t* mbarrier);
 void mbarrier_arrive_expect_tx(std::uint64_t* mbarrier, std::uint32_t bytes);
-void mbarrier_wait(std::uint64_t* mbarrier, std::uint32_t parity,
-                   CallSite site = CallSite::here());
+void mbarrier_wait(std::uint64_t* mbarrier, std::uint32_t parity, CallSite site = CallSite::here());
 // Whether these are missing is not checked.
 inline void fence_mbarrier_init() {}
 inline void fence_proxy_async() {}

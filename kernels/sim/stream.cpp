@@ -26,8 +26,9 @@ Device& Device::instance() {
 cudaError_t Device::usable(Stream* stream, const char* call) {
   if (!stream)
     return set_error(cudaErrorInvalidResourceHandle,
-                     str(call, ": the null stream orders everything with everything; name a "
-                               "stream"));
+                     str(call,
+                         ": the null stream orders everything with everything; name a "
+                         "stream"));
   if (std::find(streams.begin(), streams.end(), stream) == streams.end())
     return set_error(cudaErrorInvalidResourceHandle, str(call, ": no such stream"));
   return sticky_error();
@@ -158,9 +159,8 @@ cudaError_t enqueue_kernel(Launch launch, cudaStream_t stream) {
   if (std::string why = refusal(launch); !why.empty())
     return set_error(cudaErrorInvalidConfiguration, std::move(why));
   const char* name = launch.name;
-  device.enqueue(*stream, {.name = name, .run = [kernel = std::move(launch)] {
-                             run_kernel(kernel);
-                           }});
+  device.enqueue(*stream,
+                 {.name = name, .run = [kernel = std::move(launch)] { run_kernel(kernel); }});
   return cudaSuccess;
 }
 

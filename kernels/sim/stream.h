@@ -28,9 +28,9 @@ struct Operation {
 /// An operation with its place in the order of all operations.
 struct PlacedOperation {
   Operation operation;
-  std::size_t stream = 0;       // or branch of a graph
-  std::uint64_t sequence = 0;   // within the stream, from 1
-  Clock clock;                  // of what precedes it, and itself
+  std::size_t stream = 0;      // or branch of a graph
+  std::uint64_t sequence = 0;  // within the stream, from 1
+  Clock clock;                 // of what precedes it, and itself
 };
 
 struct GraphNode {

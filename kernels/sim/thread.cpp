@@ -17,7 +17,9 @@ BlockRunner& runner() {
 
 }  // namespace
 
-void fail(std::string&& what) { runner().fail(std::move(what)); }
+void fail(std::string&& what) {
+  runner().fail(std::move(what));
+}
 
 void fail_shuffle(unsigned source, const char* name, CallSite site) {
   fail(str(name, " at ", site, ": a lane reads lane ", source, ", which is not in its mask"));

@@ -18,8 +18,7 @@ void note(const void* address, std::size_t bytes, Access kind, const void* retur
   checker::access(address, bytes, kind, location_of(return_address));
 }
 
-void note_aligned(const void* address, std::size_t bytes, Access kind,
-                  const void* return_address) {
+void note_aligned(const void* address, std::size_t bytes, Access kind, const void* return_address) {
   if (!current_thread) return;
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0)
     fail(str("misaligned: access of ", bytes, " bytes at ", address, ", ",
@@ -49,66 +48,64 @@ struct BadIndex {
 }  // namespace
 
 #define WHISKER_CALLER __builtin_return_address(0)
-#define WHISKER_TSAN_ACCESS(n)                                                  \
-  void __tsan_read##n(void* address) {                                          \
-    note_aligned(address, n, Access::kRead, WHISKER_CALLER);                    \
-  }                                                                             \
-  void __tsan_write##n(void* address) {                                         \
-    note_aligned(address, n, Access::kWrite, WHISKER_CALLER);                   \
-  }                                                                             \
-  void __tsan_unaligned_read##n(void* address) {                                \
-    note(address, n, Access::kRead, WHISKER_CALLER);                            \
-  }                                                                             \
-  void __tsan_unaligned_write##n(void* address) {                               \
-    note(address, n, Access::kWrite, WHISKER_CALLER);                           \
-  }                                                                             \
-  void __tsan_volatile_read##n(void* address) {                                 \
-    note_aligned(address, n, Access::kRead, WHISKER_CALLER);                    \
-  }                                                                             \
-  void __tsan_volatile_write##n(void* address) {                                \
-    note_aligned(address, n, Access::kWrite, WHISKER_CALLER);                   \
-  }                                                                             \
-  void __tsan_read##n##_pc(void* address, void* caller) {                       \
-    note_aligned(address, n, Access::kRead, caller);                            \
-  }                                                                             \
-  void __tsan_write##n##_pc(void* address, void* caller) {                      \
-    note_aligned(address, n, Access::kWrite, caller);                           \
+#define WHISKER_TSAN_ACCESS(n)                                \
+  void __tsan_read##n(void* address) {                        \
+    note_aligned(address, n, Access::kRead, WHISKER_CALLER);  \
+  }                                                           \
+  void __tsan_write##n(void* address) {                       \
+    note_aligned(address, n, Access::kWrite, WHISKER_CALLER); \
+  }                                                           \
+  void __tsan_unaligned_read##n(void* address) {              \
+    note(address, n, Access::kRead, WHISKER_CALLER);          \
+  }                                                           \
+  void __tsan_unaligned_write##n(void* address) {             \
+    note(address, n, Access::kWrite, WHISKER_CALLER);         \
+  }                                                           \
+  void __tsan_volatile_read##n(void* address) {               \
+    note_aligned(address, n, Access::kRead, WHISKER_CALLER);  \
+  }                                                           \
+  void __tsan_volatile_write##n(void* address) {              \
+    note_aligned(address, n, Access::kWrite, WHISKER_CALLER); \
+  }                                                           \
+  void __tsan_read##n##_pc(void* address, void* caller) {     \
+    note_aligned(address, n, Access::kRead, caller);          \
+  }                                                           \
+  void __tsan_write##n##_pc(void* address, void* caller) {    \
+    note_aligned(address, n, Access::kWrite, caller);         \
   }
 
 // Host code in .cu files may count references and guard statics.
-#define WHISKER_TSAN_ATOMIC(bits)                                                               \
-  using WhiskerInt##bits = std::int##bits##_t;                                                  \
-  WhiskerInt##bits __tsan_atomic##bits##_load(const volatile WhiskerInt##bits* at, int) {       \
-    return __atomic_load_n(at, __ATOMIC_SEQ_CST);                                               \
-  }                                                                                             \
-  void __tsan_atomic##bits##_store(volatile WhiskerInt##bits* at, WhiskerInt##bits value,       \
-                                   int) {                                                       \
-    __atomic_store_n(at, value, __ATOMIC_SEQ_CST);                                              \
-  }                                                                                             \
-  WhiskerInt##bits __tsan_atomic##bits##_exchange(volatile WhiskerInt##bits* at,                \
-                                                  WhiskerInt##bits value, int) {                \
-    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);                                    \
-  }                                                                                             \
-  WhiskerInt##bits __tsan_atomic##bits##_fetch_add(volatile WhiskerInt##bits* at,               \
-                                                   WhiskerInt##bits value, int) {               \
-    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);                                     \
-  }                                                                                             \
-  WhiskerInt##bits __tsan_atomic##bits##_fetch_sub(volatile WhiskerInt##bits* at,               \
-                                                   WhiskerInt##bits value, int) {               \
-    return __atomic_fetch_sub(at, value, __ATOMIC_SEQ_CST);                                     \
-  }                                                                                             \
-  int __tsan_atomic##bits##_compare_exchange_strong(                                            \
-      volatile WhiskerInt##bits* at, WhiskerInt##bits* expected, WhiskerInt##bits value, int,   \
-      int) {                                                                                    \
-    return __atomic_compare_exchange_n(at, expected, value, false, __ATOMIC_SEQ_CST,            \
-                                       __ATOMIC_SEQ_CST);                                       \
-  }                                                                                             \
-  WhiskerInt##bits __tsan_atomic##bits##_compare_exchange_val(                                  \
-      volatile WhiskerInt##bits* at, WhiskerInt##bits expected, WhiskerInt##bits value, int,    \
-      int) {                                                                                    \
-    __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST,                  \
-                                __ATOMIC_SEQ_CST);                                              \
-    return expected;                                                                            \
+#define WHISKER_TSAN_ATOMIC(bits)                                                                 \
+  using WhiskerInt##bits = std::int##bits##_t;                                                    \
+  WhiskerInt##bits __tsan_atomic##bits##_load(const volatile WhiskerInt##bits* at, int) {         \
+    return __atomic_load_n(at, __ATOMIC_SEQ_CST);                                                 \
+  }                                                                                               \
+  void __tsan_atomic##bits##_store(volatile WhiskerInt##bits* at, WhiskerInt##bits value, int) {  \
+    __atomic_store_n(at, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                               \
+  WhiskerInt##bits __tsan_atomic##bits##_exchange(volatile WhiskerInt##bits* at,                  \
+                                                  WhiskerInt##bits value, int) {                  \
+    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);                                      \
+  }                                                                                               \
+  WhiskerInt##bits __tsan_atomic##bits##_fetch_add(volatile WhiskerInt##bits* at,                 \
+                                                   WhiskerInt##bits value, int) {                 \
+    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);                                       \
+  }                                                                                               \
+  WhiskerInt##bits __tsan_atomic##bits##_fetch_sub(volatile WhiskerInt##bits* at,                 \
+                                                   WhiskerInt##bits value, int) {                 \
+    return __atomic_fetch_sub(at, value, __ATOMIC_SEQ_CST);                                       \
+  }                                                                                               \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile WhiskerInt##bits* at,                \
+                                                    WhiskerInt##bits* expected,                   \
+                                                    WhiskerInt##bits value, int, int) {           \
+    return __atomic_compare_exchange_n(at, expected, value, false, __ATOMIC_SEQ_CST,              \
+                                       __ATOMIC_SEQ_CST);                                         \
+  }                                                                                               \
+  WhiskerInt##bits __tsan_atomic##bits##_compare_exchange_val(volatile WhiskerInt##bits* at,      \
+                                                              WhiskerInt##bits expected,          \
+                                                              WhiskerInt##bits value, int, int) { \
+    __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+    return expected;                                                                              \
   }
 
 extern "C" {
@@ -130,14 +127,13 @@ void __tsan_write_range(void* address, unsigned long bytes) {
 // -fsanitize=alignment,bounds
 void __ubsan_handle_type_mismatch_v1(const MisalignedPointer* what, std::uintptr_t address) {
   if (!current_thread || address % (std::uintptr_t{1} << what->alignment_log2) == 0) return;
-  fail(str("misaligned: address ", reinterpret_cast<const void*>(address),
-           " is not a multiple of ", 1 << what->alignment_log2, ", ", what->site.file, ":",
-           what->site.line));
+  fail(str("misaligned: address ", reinterpret_cast<const void*>(address), " is not a multiple of ",
+           1 << what->alignment_log2, ", ", what->site.file, ":", what->site.line));
 }
 void __ubsan_handle_out_of_bounds(const BadIndex* what, std::uintptr_t index) {
   if (!current_thread) return;
-  fail(str("out of bounds: index ", static_cast<std::intptr_t>(index), " into ",
-           what->array->name, ", ", what->site.file, ":", what->site.line));
+  fail(str("out of bounds: index ", static_cast<std::intptr_t>(index), " into ", what->array->name,
+           ", ", what->site.file, ":", what->site.line));
 }
 void __tsan_init() {}
 void __tsan_func_entry(void*) {}

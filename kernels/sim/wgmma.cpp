@@ -13,7 +13,9 @@ namespace {
 
 constexpr unsigned kFullMask = 0xFFFFFFFFu, kWarpsOfGroup = 4;
 
-WarpProducts& products(unsigned warp) { return BlockRunner::current()->hopper().warps[warp]; }
+WarpProducts& products(unsigned warp) {
+  return BlockRunner::current()->hopper().warps[warp];
+}
 
 /// Where element (row, k) of an operand is; `row` counts along M of a and N of b.
 std::uint32_t element_offset(std::uint64_t descriptor, int row, int k, bool mn_major) {
@@ -23,9 +25,9 @@ std::uint32_t element_offset(std::uint64_t descriptor, int row, int k, bool mn_m
   const std::uint32_t start = field(0), leading = field(16), stride = field(32);
   const auto r = static_cast<std::uint32_t>(row), c = static_cast<std::uint32_t>(k);
   // Atoms of 8 rows of 128 bytes; along the contiguous axis one atom holds 64 elements.
-  const std::uint32_t inside =
-      mn_major ? r % 64 * 2 + r / 64 * leading + c % 8 * 128 + c / 8 * stride
-               : r % 8 * 128 + r / 8 * stride + c * 2;
+  const std::uint32_t inside = mn_major
+                                   ? r % 64 * 2 + r / 64 * leading + c % 8 * 128 + c / 8 * stride
+                                   : r % 8 * 128 + r / 8 * stride + c * 2;
   return swizzle_128(start + inside);
 }
 

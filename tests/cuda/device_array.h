@@ -64,7 +64,9 @@ class DeviceArray {
 #endif
   static constexpr int kGuard = 0x5A;
 
-  std::size_t bytes() const { return count_ * sizeof(T); }
+  std::size_t bytes() const {
+    return count_ * sizeof(T);
+  }
   void fill(std::size_t offset, std::size_t length, int value) {
     kernels::cuda::check_cuda(
         cudaMemsetAsync(memory_.get() + offset, value, length, test_context().stream),

@@ -17,12 +17,12 @@ constexpr unsigned kRowBytes = 128;  // of a swizzled tile: 64 elements
 constexpr unsigned kGroup = 128;     // threads of a warpgroup
 
 CUtensorMap map_2d(const bfloat16* base, int rows, int columns, int box_rows) {
-  return make_tensor_map({.base = base,
-                          .rank = 2,
-                          .size = {static_cast<std::uint64_t>(columns),
-                                   static_cast<std::uint64_t>(rows)},
-                          .stride = {0, static_cast<std::uint64_t>(columns) * 2},
-                          .box = {64, static_cast<std::uint32_t>(box_rows)}});
+  return make_tensor_map(
+      {.base = base,
+       .rank = 2,
+       .size = {static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(rows)},
+       .stride = {0, static_cast<std::uint64_t>(columns) * 2},
+       .box = {64, static_cast<std::uint32_t>(box_rows)}});
 }
 
 __device__ void start_mbarrier(std::uint64_t* mbarrier, unsigned arrivals) {
@@ -146,7 +146,8 @@ std::vector<float> product(const std::vector<bfloat16>& a, const std::vector<bfl
   const DeviceArray<float> c(64 * N);
   const bool mn = layout == OperandLayout::kBMnMajor;
   const CUtensorMap map_a = map_2d(device_a.get(), 64, 64, 64);
-  const CUtensorMap map_b = mn ? map_2d(device_b.get(), 64, N, 64) : map_2d(device_b.get(), N, 64, N);
+  const CUtensorMap map_b =
+      mn ? map_2d(device_b.get(), 64, N, 64) : map_2d(device_b.get(), N, 64, N);
   const LaunchConfig config("wgmma_product", 1, kGroup, test_context().stream,
                             (64 + N) * kRowBytes);
   if (mn) {
@@ -176,8 +177,8 @@ std::vector<bfloat16> tma_copy(const std::vector<bfloat16>& x, int rows, int col
 std::vector<std::uint16_t> tma_layout(const std::vector<bfloat16>& x) {
   const DeviceArray<bfloat16> device_x(x);
   const DeviceArray<std::uint16_t> words(512);
-  launch(LaunchConfig("tma_layout", 1, 32, test_context().stream, 8 * kRowBytes),
-         tma_layout_kernel, map_2d(device_x.get(), 8, 64, 8), words.get());
+  launch(LaunchConfig("tma_layout", 1, 32, test_context().stream, 8 * kRowBytes), tma_layout_kernel,
+         map_2d(device_x.get(), 8, 64, 8), words.get());
   return words.download();
 }
 
@@ -192,8 +193,8 @@ std::vector<float> wgmma_product(const std::vector<bfloat16>& a, const std::vect
 std::vector<float> ring(const std::vector<bfloat16>& x, int steps, HopperBug bug) {
   const DeviceArray<bfloat16> device_x(x);
   const DeviceArray<float> y(64);
-  const auto kernel = bug == HopperBug::kNone               ? ring_kernel<HopperBug::kNone>
-                      : bug == HopperBug::kNoWaitForTile    ? ring_kernel<HopperBug::kNoWaitForTile>
+  const auto kernel = bug == HopperBug::kNone            ? ring_kernel<HopperBug::kNone>
+                      : bug == HopperBug::kNoWaitForTile ? ring_kernel<HopperBug::kNoWaitForTile>
                       : bug == HopperBug::kNoWaitForProduct
                           ? ring_kernel<HopperBug::kNoWaitForProduct>
                           : ring_kernel<HopperBug::kReleasedTooEarly>;

@@ -53,7 +53,8 @@ TEST_CASE("TMA copies a tile and fills with zeros outside the tensor", "[cuda][h
   }
 }
 
-TEST_CASE("The 128-byte swizzle permutes 16-byte chunks as the PTX ISA's figure", "[cuda][hopper]") {
+TEST_CASE("The 128-byte swizzle permutes 16-byte chunks as the PTX ISA's figure",
+          "[cuda][hopper]") {
   if (!has_hopper()) SKIP("needs sm_90a");
   // PTX ISA 5.5, 128-byte swizzle mode: which chunk of a row lies at each place, row by row.
   constexpr int kChunk[8][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {1, 0, 3, 2, 5, 4, 7, 6},

@@ -2,6 +2,11 @@
 #include "catch.h"
 #include "device_array.h"
 
+#ifndef WHISKER_SIM
+#include <iostream>
+#include <string_view>
+#endif
+
 #ifdef WHISKER_SIM
 #include <whisker/kernels/sim/config.h>
 

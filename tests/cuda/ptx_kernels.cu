@@ -1,6 +1,6 @@
-#include <whisker/kernels/cuda/gpu.h>
-
 #include <cstring>
+
+#include <whisker/kernels/cuda/gpu.h>
 
 #include "cuda/device_array.h"
 #include "ptx_kernels.h"

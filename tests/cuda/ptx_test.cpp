@@ -29,11 +29,17 @@ constexpr int kRowOfA[4] = {0, 8, 0, 8};
 constexpr int kColumnOfA[4] = {0, 0, 8, 8}, kColumnOfA32[4] = {0, 0, 4, 4};
 constexpr int kRowOfD[4] = {0, 0, 8, 8}, kColumnOfD[4] = {0, 1, 0, 1};
 
-uint32_t bits_of(int value) { return std::bit_cast<uint32_t>(static_cast<float>(value)); }
+uint32_t bits_of(int value) {
+  return std::bit_cast<uint32_t>(static_cast<float>(value));
+}
 /// Exact for integers up to 256.
-uint32_t pair_of(int low, int high) { return bits_of(low) >> 16 | (bits_of(high) & 0xFFFF0000u); }
+uint32_t pair_of(int low, int high) {
+  return bits_of(low) >> 16 | (bits_of(high) & 0xFFFF0000u);
+}
 /// A permutation that is not its own inverse, so that a transposed b is noticed.
-int permuted(int n) { return (3 * n + 1) % 8; }
+int permuted(int n) {
+  return (3 * n + 1) % 8;
+}
 
 template <class Words>
 void compare_with_golden(const char* wrapper, const Words& words) {
@@ -78,8 +84,8 @@ void check_ldmatrix(const char* name, Load form, int count, bool transposed) {
       const int low = transposed ? 10 * along + across : 10 * across + along;
       const int high = transposed ? 10 * (along + 1) + across : 10 * across + along + 1;
       INFO(name << ", lane " << lane << ", register " << matrix);
-      REQUIRE(actual[lane][matrix] == static_cast<uint32_t>((100 * matrix + low) |
-                                                            (100 * matrix + high) << 16));
+      REQUIRE(actual[lane][matrix] ==
+              static_cast<uint32_t>((100 * matrix + low) | (100 * matrix + high) << 16));
     }
   compare_with_golden(name, flat(actual));
 }
@@ -128,7 +134,8 @@ TEST_CASE("mma.m16n8k8 of TF32 has the fragments of the PTX ISA", "[cuda][ptx]")
   Registers<2> b;
   for (int lane = 0; lane < kLanes; ++lane) {
     for (int i = 0; i < 4; ++i) {
-      a[lane][i] = bits_of(8 * (kGroup[lane] + kRowOfA[i]) + kThreadInGroup[lane] + kColumnOfA32[i]);
+      a[lane][i] =
+          bits_of(8 * (kGroup[lane] + kRowOfA[i]) + kThreadInGroup[lane] + kColumnOfA32[i]);
       d[lane][i] = bits_of(1000);
     }
     for (int i = 0; i < 2; ++i)
@@ -158,12 +165,12 @@ TEST_CASE("cp.async copies 16 bytes or writes zeros, group by group", "[cuda][pt
 }
 
 TEST_CASE("Floats are rounded to TF32 with ties away from zero", "[cuda][ptx]") {
-  const std::vector<uint32_t> from{0x3F800000u, 0x3F800FFFu, 0x3F801000u, 0x3F803000u, 0xBF801000u,
-                                   0x3F801001u, 0x00000000u, 0x80000000u, 0x7F800000u, 0xFF800000u,
-                                   0x7F7FFFFFu, 0x3FFFF000u};
-  const std::vector<uint32_t> to{0x3F800000u, 0x3F800000u, 0x3F802000u, 0x3F804000u, 0xBF802000u,
-                                 0x3F802000u, 0x00000000u, 0x80000000u, 0x7F800000u, 0xFF800000u,
-                                 0x7F800000u, 0x40000000u};
+  const std::vector<uint32_t> from{0x3F800000u, 0x3F800FFFu, 0x3F801000u, 0x3F803000u,
+                                   0xBF801000u, 0x3F801001u, 0x00000000u, 0x80000000u,
+                                   0x7F800000u, 0xFF800000u, 0x7F7FFFFFu, 0x3FFFF000u};
+  const std::vector<uint32_t> to{0x3F800000u, 0x3F800000u, 0x3F802000u, 0x3F804000u,
+                                 0xBF802000u, 0x3F802000u, 0x00000000u, 0x80000000u,
+                                 0x7F800000u, 0xFF800000u, 0x7F800000u, 0x40000000u};
   std::vector<float> values;
   for (const uint32_t bits : from)
     values.push_back(std::bit_cast<float>(bits));

@@ -1,7 +1,7 @@
 // Bugs with device memory, atomics and streams. The test finds the lines by their "bug:" comments.
-#include <whisker/kernels/cuda/gpu.h>
-
 #include <memory>
+
+#include <whisker/kernels/cuda/gpu.h>
 
 #include "run_kernel.h"
 
@@ -20,7 +20,9 @@ LaunchConfig on(cudaStream_t stream, const char* name, unsigned blocks = 1) {
 LaunchConfig blocks_of(const char* name, unsigned blocks = 1) {
   return on(test_context().stream, name, blocks);
 }
-bool broken(Variant variant) { return variant == Variant::kBroken; }
+bool broken(Variant variant) {
+  return variant == Variant::kBroken;
+}
 
 __global__ void write_ones_kernel(int* result, unsigned count) {
   for (unsigned i = threadIdx.x; i < count; i += kThreads)
@@ -86,7 +88,9 @@ __global__ void last_block_kernel(int* partial, int* arrived, int* result) {
 /// A second stream, for a scope.
 class OtherStream {
  public:
-  OtherStream() { check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream"); }
+  OtherStream() {
+    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");
+  }
   ~OtherStream() { static_cast<void>(cudaStreamDestroy(stream_)); }
   OtherStream(const OtherStream&) = delete;
   OtherStream& operator=(const OtherStream&) = delete;
@@ -105,7 +109,9 @@ void order(cudaStream_t earlier, cudaStream_t later) {
   check_cuda(cudaEventDestroy(event), "event");
 }
 
-std::vector<int> filled(std::size_t count, int value) { return std::vector<int>(count, value); }
+std::vector<int> filled(std::size_t count, int value) {
+  return std::vector<int>(count, value);
+}
 
 }  // namespace
 
@@ -125,8 +131,7 @@ Outcome read_past_end(Variant variant) {
 
 Outcome uninitialised_device_read(Variant variant) {
   const DeviceArray<int> x(kThreads), result(kThreads);
-  if (!broken(variant))
-    launch(blocks_of("write_ones"), write_ones_kernel, x.get(), kThreads);
+  if (!broken(variant)) launch(blocks_of("write_ones"), write_ones_kernel, x.get(), kThreads);
   launch(blocks_of("shifted_copy"), shifted_copy_kernel, x.get(), result.get(), 0u);
   return outcome_of(result, filled(kThreads, 1));
 }
@@ -173,10 +178,10 @@ Outcome atomic_and_store(Variant variant) {
 
 Outcome last_block_without_fence(Variant variant) {
   const DeviceArray<int> partial(kBlocks), arrived(filled(1, 0)), result(1);
-  launch(blocks_of("last_block", kBlocks),
-         broken(variant) ? last_block_kernel<Variant::kBroken>
-                         : last_block_kernel<Variant::kCorrect>,
-         partial.get(), arrived.get(), result.get());
+  launch(
+      blocks_of("last_block", kBlocks),
+      broken(variant) ? last_block_kernel<Variant::kBroken> : last_block_kernel<Variant::kCorrect>,
+      partial.get(), arrived.get(), result.get());
   return outcome_of(result, filled(1, 6));
 }
 

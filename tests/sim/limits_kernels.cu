@@ -23,15 +23,14 @@ __global__ void large_static_kernel(int* result) {
 }  // namespace
 
 void launch_nothing(dim3 grid, dim3 block) {
-  kernels::cuda::launch(
-      kernels::cuda::LaunchConfig("nothing", grid, block, test_context().stream), nothing_kernel);
+  kernels::cuda::launch(kernels::cuda::LaunchConfig("nothing", grid, block, test_context().stream),
+                        nothing_kernel);
 }
 
 int dynamic_shared(unsigned bytes) {
   const DeviceArray<int> result(1);
-  kernels::cuda::launch(
-      kernels::cuda::LaunchConfig("dynamic", 1, 1, test_context().stream, bytes), dynamic_kernel,
-      bytes, result.get());
+  kernels::cuda::launch(kernels::cuda::LaunchConfig("dynamic", 1, 1, test_context().stream, bytes),
+                        dynamic_kernel, bytes, result.get());
   return result.download()[0];
 }
 

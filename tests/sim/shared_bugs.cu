@@ -121,8 +121,8 @@ __global__ void copy_kernel(const int* x, int* result) {
   ptx::cp_async_commit();
   if constexpr (kWait == Wait::kYes) ptx::cp_async_wait<0>();
   __syncthreads();
-  result[i] = kWait == Wait::kNever ? kThreads - 1 - i
-                                    : tile[kThreads - 1 - i];  // bug: missing_copy_wait
+  result[i] =
+      kWait == Wait::kNever ? kThreads - 1 - i : tile[kThreads - 1 - i];  // bug: missing_copy_wait
   __syncthreads();
   if constexpr (kWait == Wait::kAfterUse) ptx::cp_async_wait<0>();
 }
@@ -185,13 +185,14 @@ Outcome run_copy(Wait wait) {
 
 }  // namespace
 
-#define WHISKER_RUN(kernel, expected)                                                     \
-  (variant == Variant::kCorrect ? run(#kernel, kernel##_kernel<Variant::kCorrect>,        \
-                                      for_each_thread(expected))                          \
-                                : run(#kernel, kernel##_kernel<Variant::kBroken>,         \
-                                      for_each_thread(expected)))
+#define WHISKER_RUN(kernel, expected)                                                \
+  (variant == Variant::kCorrect                                                      \
+       ? run(#kernel, kernel##_kernel<Variant::kCorrect>, for_each_thread(expected)) \
+       : run(#kernel, kernel##_kernel<Variant::kBroken>, for_each_thread(expected)))
 
-Outcome missing_barrier_before_read(Variant variant) { return WHISKER_RUN(mirror, kMirror); }
+Outcome missing_barrier_before_read(Variant variant) {
+  return WHISKER_RUN(mirror, kMirror);
+}
 Outcome missing_barrier_before_overwrite(Variant variant) {
   return WHISKER_RUN(twice_mirror, kMirror);
 }
@@ -207,21 +208,29 @@ Outcome shared_write_past_end(Variant variant) {
 Outcome row_overflow(Variant variant) {
   return WHISKER_RUN(rows, [](int i) { return i; });
 }
-Outcome neighbouring_bytes(Variant variant) { return WHISKER_RUN(bytes, kMirror); }
+Outcome neighbouring_bytes(Variant variant) {
+  return WHISKER_RUN(bytes, kMirror);
+}
 Outcome missing_copy_wait(Variant variant) {
   return run_copy(variant == Variant::kCorrect ? Wait::kYes : Wait::kAfterUse);
 }
 Outcome copy_never_waited_for(Variant variant) {
   return run_copy(variant == Variant::kCorrect ? Wait::kYes : Wait::kNever);
 }
-Outcome divergent_barrier(Variant variant) { return WHISKER_RUN(barrier_in_branch, kMirror); }
-Outcome exit_before_barrier(Variant variant) { return WHISKER_RUN(early_return, kMirror); }
+Outcome divergent_barrier(Variant variant) {
+  return WHISKER_RUN(barrier_in_branch, kMirror);
+}
+Outcome exit_before_barrier(Variant variant) {
+  return WHISKER_RUN(early_return, kMirror);
+}
 Outcome divergent_shuffle(Variant variant) {
   return WHISKER_RUN(shuffle_in_branch, [](int i) { return 31 - i % 32; });
 }
 Outcome shuffle_outside_mask(Variant variant) {
   return WHISKER_RUN(partial_mask, [](int i) { return 31 - i % 32; });
 }
-Outcome deadlock(Variant variant) { return WHISKER_RUN(mixed_waits, kMirror); }
+Outcome deadlock(Variant variant) {
+  return WHISKER_RUN(mixed_waits, kMirror);
+}
 
 }  // namespace whisker::testing
