@@ -49,13 +49,16 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), Arguments
   }
   std::tuple<std::decay_t<Parameters>...> values(std::forward<Arguments>(arguments)...);
 #ifdef WHISKER_SIM
+  using Call = sim::KernelCall<Parameters...>;
   check_launch(sim::enqueue_kernel({.name = config.name,
                                     .site = config.site,
                                     .function = function,
                                     .grid = config.grid,
                                     .block = config.block,
                                     .shared_bytes = config.shared_bytes,
-                                    .body = [kernel, values] { std::apply(kernel, values); }},
+                                    .run = Call::run,
+                                    .closure = std::make_shared<const Call>(Call{kernel, values}),
+                                    .closure_bytes = sizeof(Call)},
                                    config.stream),
                config);
 #else

@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <deque>
 
+#include <whisker/kernels/cuda/call_site.h>
+
 namespace whisker::inline v0_1::kernels::sim {
 
 struct AsyncCopy {
   void* to;
   const void* from;  // null: zeros
+  cuda::CallSite site;
 };
 
 struct CopyQueue {

@@ -20,8 +20,8 @@ std::string show(uint3 index) { return str("(", index.x, ",", index.y, ",", inde
 
 }  // namespace
 
-thread_local Thread* current_thread = nullptr;
-thread_local Block current_block;
+constinit thread_local Thread* current_thread = nullptr;
+constinit thread_local Block current_block{};
 
 BlockRunner* BlockRunner::current() { return current_runner; }
 
@@ -38,6 +38,8 @@ std::string BlockRunner::run(const Launch& launch, std::uint64_t block_rank) {
     for (unsigned i = 0; i < thread_count_ && report_.empty(); ++i)
       if (!copies_[i].empty())
         record(str(where(&threads_[i]), ": exited with cp.async copies that it never waited for"));
+    if (const std::string left = hopper_.unfinished(); !left.empty() && report_.empty())
+      record(str(where(nullptr), ": ", left));
     if (!engine_.empty() && report_.empty())
       record(str(where(nullptr), ": ended with bulk copies under way"));
   }
@@ -76,6 +78,7 @@ void BlockRunner::begin(const Launch& launch, std::uint64_t block_rank) {
   if (copies_.size() < thread_count_) copies_.resize(thread_count_);
   for (CopyQueue& queue : copies_)
     queue.clear();
+  hopper_.begin_block(thread_count_);
   runnable_.clear();
   runnable_head_ = 0;
   waiting_.clear();
@@ -119,7 +122,7 @@ void BlockRunner::run_threads() {
       thread.fiber = mine;
       thread.state = SimThread::State::kRunnable;
       current_thread = &thread;
-      launch_->body();
+      launch_->run(launch_->closure.get());
       thread_exited(thread);
       // Whoever can go on comes first: warps stay together, and so do their cache lines.
       if (runnable_head_ != runnable_.size()) break;
@@ -248,6 +251,17 @@ void BlockRunner::thread_exited(SimThread& thread) {
   if (barrier_arrivals_ > 0)
     record(str(where(&thread), ": exited while other threads wait in __syncthreads at ",
                barrier_site_, " (divergent barrier)"));
+}
+
+bool BlockRunner::may_touch(const void* address) const {
+  const auto within = [at = reinterpret_cast<std::uintptr_t>(address)](const void* begin,
+                                                                       std::size_t bytes) {
+    return at - reinterpret_cast<std::uintptr_t>(begin) < bytes;
+  };
+  return fiber_->holds(address) || within(threads_.data(), threads_.size() * sizeof(SimThread)) ||
+         within(&current_block, sizeof current_block) ||
+         within(&current_thread, sizeof current_thread) ||
+         within(launch_->closure.get(), launch_->closure_bytes);
 }
 
 // What went wrong

@@ -10,6 +10,7 @@
 #include <whisker/kernels/sim/async_copy.h>
 #include <whisker/kernels/sim/config.h>
 #include <whisker/kernels/sim/fiber.h>
+#include <whisker/kernels/sim/hopper.h>
 #include <whisker/kernels/sim/launch.h>
 #include <whisker/kernels/sim/shared_arena.h>
 #include <whisker/kernels/sim/thread.h>
@@ -61,7 +62,9 @@ class BlockRunner {
   SimThread& thread(unsigned rank) { return threads_[rank]; }
   unsigned thread_count() const { return thread_count_; }
   CopyQueue& copies(unsigned rank) { return copies_[rank]; }
-  bool on_stack(const void* address) const { return fiber_->holds(address); }
+  HopperState& hopper() { return hopper_; }
+  /// Whether the memory is the current thread's own: its stack, its arguments, its built-ins.
+  bool may_touch(const void* address) const;
   /// "kernel k (launched at file:line), block (0,0,0)[, thread (0,0,0)]".
   std::string where(const Thread* thread) const;
 
@@ -122,6 +125,7 @@ class BlockRunner {
 
   SharedArena shared_;
   std::vector<CopyQueue> copies_;
+  HopperState hopper_;
   std::vector<std::function<void()>> engine_;
 };
 

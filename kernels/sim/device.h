@@ -44,6 +44,8 @@ template <class T>
 struct ShuffleArgument {
   T value, result;
   unsigned source;
+  const char* name;
+  CallSite site;
 };
 
 template <class T>
@@ -51,8 +53,7 @@ WHISKER_SIM_UNWATCHED void run_shuffle(void* const* arguments, unsigned mask) {
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
     if (!(mask >> lane & 1u)) continue;
     auto& mine = *static_cast<ShuffleArgument<T>*>(arguments[lane]);
-    if (!(mask >> mine.source & 1u))
-      fail("shuffle: a lane reads lane " + std::to_string(mine.source) + ", which is not in mask");
+    if (!(mask >> mine.source & 1u)) fail_shuffle(mine.source, mine.name, mine.site);
     mine.result = static_cast<ShuffleArgument<T>*>(arguments[mine.source])->value;
   }
 }
@@ -61,16 +62,16 @@ template <class T>
 WHISKER_SIM_UNWATCHED T shuffle(unsigned mask, T value, unsigned source, const char* name,
                                 CallSite site) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8, "shuffles move 4 or 8 bytes");
-  ShuffleArgument<T> argument{value, value, source};
+  ShuffleArgument<T> argument{value, value, source, name, site};
   warp_collective(mask, name, &argument, run_shuffle<T>, site);
   return argument.result;
 }
 
 /// *address = update(*address, operand) at once; returns what was there before.
 template <class T, class Update>
-WHISKER_SIM_UNWATCHED T atomic_update(T* address, T operand, Update update) {
+WHISKER_SIM_UNWATCHED T atomic_update(T* address, T operand, Update update, CallSite site) {
   static_assert(std::is_integral_v<T>, "floating-point atomics depend on the order of threads");
-  note_access(address, sizeof(T), Access::kAtomic);
+  note_access(address, sizeof(T), Access::kAtomic, site);
   T before = __atomic_load_n(address, __ATOMIC_RELAXED);
   while (!__atomic_compare_exchange_n(address, &before, update(before, operand), false,
                                       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
@@ -189,39 +190,28 @@ WHISKER_SIM_WARP_REDUCTION(__reduce_xor_sync, unsigned, kXor)
 
 // Atomics, on integers only: sums of floats would depend on the order of threads.
 
+#define WHISKER_SIM_ATOMIC(name, expression)                                                     \
+  template <class T>                                                                             \
+  T name(T* address, std::type_identity_t<T> value,                                              \
+         whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {       \
+    return whisker::kernels::sim::atomic_update(                                                 \
+        address, value, [](T a, T b) { return static_cast<T>(expression); }, site);              \
+  }
+WHISKER_SIM_ATOMIC(atomicAdd, a + b)
+WHISKER_SIM_ATOMIC(atomicSub, a - b)
+WHISKER_SIM_ATOMIC(atomicMin, a < b ? a : b)
+WHISKER_SIM_ATOMIC(atomicMax, a > b ? a : b)
+WHISKER_SIM_ATOMIC(atomicAnd, a& b)
+WHISKER_SIM_ATOMIC(atomicOr, a | b)
+WHISKER_SIM_ATOMIC(atomicExch, (static_cast<void>(a), b))
+WHISKER_SIM_ATOMIC(atomicInc, a >= b ? 0 : a + 1)
+#undef WHISKER_SIM_ATOMIC
+
 template <class T>
-T atomicAdd(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T a, T b) { return T(a + b); });
-}
-template <class T>
-T atomicMax(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T a, T b) { return a > b ? a : b; });
-}
-template <class T>
-T atomicMin(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T a, T b) { return a < b ? a : b; });
-}
-template <class T>
-T atomicExch(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T, T b) { return b; });
-}
-template <class T>
-T atomicOr(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T a, T b) { return T(a | b); });
-}
-template <class T>
-T atomicAnd(T* address, std::type_identity_t<T> value) {
-  return whisker::kernels::sim::atomic_update(address, value, [](T a, T b) { return T(a & b); });
-}
-inline unsigned atomicInc(unsigned* address, unsigned limit) {
+T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> desired,
+            whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
   return whisker::kernels::sim::atomic_update(
-      address, limit, [](unsigned a, unsigned b) { return a >= b ? 0u : a + 1u; });
-}
-template <class T>
-WHISKER_SIM_UNWATCHED T atomicCAS(T* address, std::type_identity_t<T> expected,
-                                  std::type_identity_t<T> desired) {
-  return whisker::kernels::sim::atomic_update(
-      address, desired, [expected](T a, T b) { return a == expected ? b : a; });
+      address, desired, [expected](T a, T b) { return a == expected ? b : a; }, site);
 }
 
 // Loads and arithmetic

@@ -1,7 +1,9 @@
 // A kernel as the simulator queues and runs it.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <tuple>
+#include <utility>
 
 #include <whisker/kernels/cuda/call_site.h>
 #include <whisker/kernels/sim/runtime_api.h>
@@ -16,7 +18,22 @@ struct Launch {
   const void* function = nullptr;  // identifies the kernel in cudaFuncSetAttribute
   dim3 grid, block;
   std::size_t shared_bytes = 0;
-  std::function<void()> body;  // one thread
+  // One thread of the kernel is run(closure), which reads its arguments from there.
+  void (*run)(const void* closure) = nullptr;
+  std::shared_ptr<const void> closure;
+  std::size_t closure_bytes = 0;
+};
+
+/// A kernel and its arguments.
+template <class... Parameters>
+struct KernelCall {
+  void (*kernel)(Parameters...);
+  std::tuple<std::decay_t<Parameters>...> values;
+
+  static void run(const void* closure) {
+    const auto& call = *static_cast<const KernelCall*>(closure);
+    std::apply(call.kernel, call.values);
+  }
 };
 
 /// Checks the configuration and queues the kernel on a stream.

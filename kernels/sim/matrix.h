@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace whisker::inline v0_1::kernels::sim {
 
@@ -22,6 +23,12 @@ void multiply_accumulate(const float (&a)[16][K], const Row8 (&b)[K], float* con
     for (int column = 0; column < 8; ++column)
       d[first_lane + column / 2][part + column % 2] = sum[column];
   }
+}
+
+/// The 128-byte swizzle: bits 4 to 6 of an address are xored with bits 7 to 9, so that a column of
+/// 16-byte chunks over eight rows touches all banks.
+constexpr std::uint32_t swizzle_128(std::uint32_t address) {
+  return address ^ (address >> 7 & 7u) << 4;
 }
 
 /// Fails unless the bytes lie within one variable in shared memory and are aligned.

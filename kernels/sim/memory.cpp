@@ -7,6 +7,7 @@
 
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/sim/asan.h>
+#include <whisker/kernels/sim/checker.h>
 #include <whisker/kernels/sim/config.h>
 #include <whisker/kernels/sim/memory.h>
 
@@ -109,6 +110,7 @@ bool DeviceMemory::release(void* pointer) {
   const auto found = state_->allocations.find(begin);
   if (found == state_->allocations.end()) return false;
   const std::size_t size = footprint(found->second);
+  if constexpr (kChecking) checker::forget_device_memory(begin, found->second);
   state_->used -= found->second;
   state_->allocations.erase(found);
   poison(begin, size);

@@ -28,6 +28,7 @@ constexpr unsigned kFullMask = 0xFFFFFFFFu;
 struct LoadArgument {
   const unsigned char* row;
   std::uint32_t* registers;
+  CallSite site;
 };
 
 template <int kCount, bool kTransposed>
@@ -39,9 +40,9 @@ void run_ldmatrix(void* const* arguments, unsigned) {
   const unsigned first = last->rank - last->lane;
   for (unsigned lane = 0; lane < 8u * kCount; ++lane) {  // errors are the lane's that gave the row
     current_thread = &BlockRunner::current()->thread(first + lane);
-    const unsigned char* row = lane_argument(static_cast<int>(lane)).row;
-    require_shared(row, 16, 16, "ldmatrix");
-    note_access(row, 16, Access::kRead);
+    const LoadArgument& argument = lane_argument(static_cast<int>(lane));
+    require_shared(argument.row, 16, 16, "ldmatrix");
+    note_access(argument.row, 16, Access::kRead, argument.site);
   }
   current_thread = last;
   for (int lane = 0; lane < 32; ++lane)
@@ -61,7 +62,7 @@ void run_ldmatrix(void* const* arguments, unsigned) {
 
 template <int kCount, bool kTransposed>
 void ldmatrix(std::uint32_t* registers, const void* shared, const char* name, CallSite site) {
-  LoadArgument argument{static_cast<const unsigned char*>(shared), registers};
+  LoadArgument argument{static_cast<const unsigned char*>(shared), registers, site};
   warp_collective(kFullMask, name, &argument, run_ldmatrix<kCount, kTransposed>, site);
 }
 
@@ -115,7 +116,7 @@ void run_mma_tf32(void* const* arguments, unsigned) {
 CopyQueue& copies() { return BlockRunner::current()->copies(current_thread->rank); }
 
 void deliver(const AsyncCopy& copy) {
-  note_access(copy.to, 16, Access::kWrite);
+  note_access(copy.to, 16, Access::kDeliver, copy.site);
   if (copy.from) {
     std::memcpy(copy.to, copy.from, 16);
   } else {
@@ -132,7 +133,7 @@ using namespace sim;
 
 std::uint32_t smem_address(const void* shared) { return shared_offset(shared, "smem_address"); }
 
-void cp_async_16(void* shared, const void* global, bool predicate) {
+void cp_async_16(void* shared, const void* global, bool predicate, CallSite site) {
   require_shared(shared, 16, 16, "cp.async");
   if (predicate) {
     if (reinterpret_cast<std::uintptr_t>(global) % 16 != 0)
@@ -140,11 +141,11 @@ void cp_async_16(void* shared, const void* global, bool predicate) {
     const DeviceMemory& memory = DeviceMemory::instance();
     if (!memory.valid(global, 16))
       fail(str("cp.async: 16 bytes at ", memory.describe(global)));
-    note_access(global, 16, Access::kRead);
+    note_access(global, 16, Access::kRead, site);
   }
-  note_access(shared, 16, Access::kWrite);
+  note_access(shared, 16, Access::kIssue, site);
   std::memset(shared, 0xFF, 16);
-  copies().copies.push_back({shared, predicate ? global : nullptr});
+  copies().copies.push_back({shared, predicate ? global : nullptr, site});
   ++copies().uncommitted;
 }
 

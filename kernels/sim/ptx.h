@@ -12,7 +12,8 @@ std::uint32_t smem_address(const void* shared);
 
 /// The destination is all ones (NaN) from here on; the copy happens in the wait that completes it,
 /// which is the latest moment that PTX allows.
-void cp_async_16(void* shared, const void* global, bool predicate);
+void cp_async_16(void* shared, const void* global, bool predicate,
+                 CallSite site = CallSite::here());
 void cp_async_commit();
 void cp_async_wait_groups(unsigned newest);
 template <int N>

@@ -39,7 +39,7 @@ std::string outside(const void* address, std::size_t bytes) {
 
 void note_copy(const void* address, std::size_t bytes, Access kind) {
   if constexpr (kChecking) {
-    if (DeviceMemory::instance().holds(address)) checker::access(address, bytes, kind);
+    if (DeviceMemory::instance().holds(address)) checker::access(address, bytes, kind, 0);
   }
 }
 

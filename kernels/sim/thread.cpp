@@ -19,6 +19,10 @@ BlockRunner& runner() {
 
 void fail(std::string&& what) { runner().fail(std::move(what)); }
 
+void fail_shuffle(unsigned source, const char* name, CallSite site) {
+  fail(str(name, " at ", site, ": a lane reads lane ", source, ", which is not in its mask"));
+}
+
 int block_barrier(BarrierResult wanted, int predicate, CallSite site) {
   return runner().barrier(wanted, predicate, site);
 }
@@ -44,8 +48,11 @@ std::uint32_t shared_offset(const void* shared, const char* operation) {
 }
 
 void note_access([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t bytes,
-                 [[maybe_unused]] Access kind) {
-  if constexpr (kChecking) checker::access(address, bytes, kind);
+                 [[maybe_unused]] Access kind, [[maybe_unused]] CallSite site) {
+  if constexpr (kChecking) {
+    checker::access(address, bytes, kind, location_of(site));
+    if (kind == Access::kAtomic) checker::synchronize_at(address);
+  }
 }
 
 void note_fence() {

@@ -35,11 +35,14 @@ struct Block {
 };
 
 // Each OS thread runs one block at a time, and fibers stay on their OS thread.
-extern thread_local Thread* current_thread;
-extern thread_local Block current_block;
+// constinit spares every use a check whether they are initialised.
+extern constinit thread_local Thread* current_thread;
+extern constinit thread_local Block current_block;
 
 /// Ends the block, and with it the launch, with an error that names kernel, block and thread.
 [[noreturn]] void fail(std::string&& what);
+/// A shuffle reads a lane that is not in its mask.
+[[noreturn]] void fail_shuffle(unsigned source, const char* name, CallSite site);
 
 /// __syncthreads and its reductions over a predicate.
 enum class BarrierResult { kNone, kAny, kAll, kCount };
@@ -58,9 +61,10 @@ enum class Reduction { kAdd, kMin, kMax, kAnd, kOr, kXor, kBallot };
 unsigned warp_reduce(Reduction reduction, unsigned mask, unsigned value, CallSite site);
 int warp_reduce(Reduction reduction, unsigned mask, int value, CallSite site);
 
-/// What the checker is told of an access that the compiler does not show it.
-enum class Access { kRead, kWrite, kAtomic };
-void note_access(const void* address, std::size_t bytes, Access kind);
+/// What the checker is told of an access that the compiler does not show it. An asynchronous copy
+/// leaves its destination undefined from its issue to its delivery.
+enum class Access { kRead, kWrite, kAtomic, kIssue, kDeliver };
+void note_access(const void* address, std::size_t bytes, Access kind, CallSite site);
 /// __threadfence: what precedes is visible to whoever sees a later atomic of this thread.
 void note_fence();
 

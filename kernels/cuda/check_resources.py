@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Prints what each kernel needs on each architecture, from the output of ptxas.
+
+usage: check_resources.py [--nvcc NVCC] [--arch 80 --arch 90a ...] [--include DIR] [FILE.cu ...]
+
+Compiles the files (all of kernels/cuda by default) with -Xptxas -v and prints registers, spilled
+bytes, stack and static shared memory of every kernel. Fails if a kernel whose name contains mma or
+tensor spills: its accumulators must stay in registers.
+"""
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+MUST_NOT_SPILL = re.compile(r"mma|tensor")
+ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'")
+FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers")
+SHARED = re.compile(r"(\d+) bytes smem")
+
+
+def parse(log):
+    """Yields one dictionary per kernel and architecture."""
+    kernel = None
+    for line in log.splitlines():
+        if match := ENTRY.search(line):
+            kernel = {"name": match[1], "arch": match[2], "stack": 0, "spill": 0}
+        elif kernel and (match := FRAME.search(line)):
+            kernel["stack"] = int(match[1])
+            kernel["spill"] = int(match[2]) + int(match[3])
+        elif kernel and (match := USED.search(line)):
+            kernel["registers"] = int(match[1])
+            shared = SHARED.search(line)
+            kernel["shared"] = int(shared[1]) if shared else 0
+            yield kernel
+            kernel = None
+
+
+def demangle(names):
+    tool = shutil.which("cu++filt") or shutil.which("c++filt")
+    if not tool or not names:
+        return names
+    done = subprocess.run([tool], input="\n".join(names), capture_output=True, text=True, check=True)
+    short = []
+    for name in done.stdout.splitlines():
+        name = re.sub(r"whisker::v\d+_\d+::kernels::cuda::|\(anonymous namespace\)::", "", name)
+        short.append(re.sub(r"\(.*", "", re.sub(r"^void ", "", name)))
+    return short
+
+
+def compile_file(nvcc, source, arch, includes):
+    with tempfile.TemporaryDirectory() as folder:
+        command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-Xptxas", "-v", "-cubin",
+                   f"-gencode=arch=compute_{arch},code=sm_{arch}", source,
+                   *(f"-I{include}" for include in includes), "-o", f"{folder}/out.cubin"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"check_resources: {source} for sm_{arch}:\n{done.stderr}")
+    return done.stderr
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nvcc", default=shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc")
+    parser.add_argument("--arch", action="append", default=[])
+    parser.add_argument("--include", action="append", default=[], help="a further include folder")
+    parser.add_argument("files", nargs="*")
+    options = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parents[2]
+    files = options.files or sorted(map(str, root.glob("kernels/cuda/*.cu")))
+
+    kernels = []
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "whisker").symlink_to(root)
+        for source in files:
+            for arch in options.arch or ["80", "90a"]:
+                log = compile_file(options.nvcc, source, arch, [folder, *options.include])
+                kernels += parse(log)
+
+    print(f"{'registers':>9} {'spill':>6} {'stack':>6} {'shared':>7}  arch     kernel")
+    spilled = []
+    for kernel, name in zip(kernels, demangle([k["name"] for k in kernels])):
+        print(f"{kernel['registers']:>9} {kernel['spill']:>6} {kernel['stack']:>6} "
+              f"{kernel['shared']:>7}  {kernel['arch']:<7}  {name}")
+        if kernel["spill"] and MUST_NOT_SPILL.search(kernel["name"]):
+            spilled.append(f"{name} ({kernel['arch']}): {kernel['spill']} bytes")
+    if spilled:
+        sys.exit("check_resources: these kernels must not spill:\n  " + "\n  ".join(spilled))
+
+
+if __name__ == "__main__":
+    main()
