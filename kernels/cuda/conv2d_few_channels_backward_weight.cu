@@ -104,19 +104,19 @@ __global__ void __launch_bounds__(kThreads, 2)
 #pragma unroll 1
     for (int i = 0; i < kSteps; ++i) {
       const int step = part * kSteps + i;
-      std::uint32_t outputs[kFragmentsM][4];
+      std::uint32_t pixels[kBlocksN][2];
 #pragma unroll
-      for (int m = 0; m < kFragmentsM; ++m)
+      for (int j = 0; j < kBlocksN; ++j)
+        if (warp_n + j * kWarpsN < blocks_n) load_pixels(tiles, patch, columns[j], step, pixels[j]);
+#pragma unroll
+      for (int m = 0; m < kFragmentsM; ++m) {
+        std::uint32_t outputs[4];
         load_fragment<T, Major::mn, Tile, kPictureOutputs>(shared + stage * kDyBytes<T>, 0, m * 16,
-                                                           step, outputs[m]);
+                                                           step, outputs);
 #pragma unroll
-      for (int j = 0; j < kBlocksN; ++j) {
-        if (warp_n + j * kWarpsN >= blocks_n) continue;
-        std::uint32_t pixels[2];
-        load_pixels(tiles, patch, columns[j], step, pixels);
-#pragma unroll
-        for (int m = 0; m < kFragmentsM; ++m)
-          multiply_fragments<T>(outputs[m], pixels, sums[m][j]);
+        for (int j = 0; j < kBlocksN; ++j)
+          if (warp_n + j * kWarpsN < blocks_n)
+            multiply_fragments<T>(outputs, pixels[j], sums[m][j]);
       }
     }
     __syncthreads();  // the patch and this stage are written next
