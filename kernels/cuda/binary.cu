@@ -3,8 +3,8 @@
 // axis, along which an argument either runs on or stands still.
 #include <array>
 
-#include <whisker/kernels/cuda/divisor.cuh>
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -13,8 +13,8 @@ namespace {
 /// BroadcastShape as the kernel wants it: the innermost axis counted in pieces of kCount elements.
 struct Walk {
   int rank;
-  std::uint32_t pieces;
-  Divisor dims[BroadcastShape::kMaxRank];
+  int pieces;
+  IndexDivisor dims[BroadcastShape::kMaxRank];
   std::int64_t a_strides[BroadcastShape::kMaxRank], b_strides[BroadcastShape::kMaxRank];
   bool a_runs, b_runs;  // along the innermost axis
 };
@@ -34,14 +34,16 @@ __device__ __forceinline__ Vector<float, kCount> load_or_repeat(const T* p, bool
 template <int kCount, class Op, class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
     broadcast_kernel(const T* a, const T* b, T* c, Walk walk, Op op) {
-  const std::uint32_t threads = gridDim.x * blockDim.x;
-  for (std::uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < walk.pieces; i += threads) {
-    std::uint32_t rest = i;
+  const int threads = static_cast<int>(gridDim.x * blockDim.x);
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < walk.pieces;
+       i += threads) {
+    int rest = i;
     std::int64_t at_a = 0, at_b = 0;
 #pragma unroll
     for (int axis = BroadcastShape::kMaxRank - 1; axis >= 0; --axis) {
       if (axis >= walk.rank) continue;
-      const std::uint32_t index = take_remainder(rest, walk.dims[axis]);
+      const auto [quotient, index] = walk.dims[axis].split(rest);
+      rest = quotient;
       at_a += index * walk.a_strides[axis];
       at_b += index * walk.b_strides[axis];
     }
@@ -66,12 +68,12 @@ Walk make_walk(const BroadcastShape& shape, int count) {
   const auto last = static_cast<std::size_t>(shape.rank - 1);
   Walk walk{};
   walk.rank = shape.rank;
-  walk.pieces = static_cast<std::uint32_t>(elements_of(shape) / count);
+  walk.pieces = static_cast<int>(elements_of(shape) / count);
   walk.a_runs = shape.a_strides[last] != 0;
   walk.b_runs = shape.b_strides[last] != 0;
   for (std::size_t i = 0; i <= last; ++i) {
     const std::int64_t width = i == last ? count : 1;
-    walk.dims[i] = Divisor(static_cast<std::uint32_t>(shape.dims[i] / width));
+    walk.dims[i] = IndexDivisor(static_cast<int>(shape.dims[i] / width));
     walk.a_strides[i] = shape.a_strides[i] * width;
     walk.b_strides[i] = shape.b_strides[i] * width;
   }

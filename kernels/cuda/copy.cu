@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <whisker/kernels/cuda/divisor.cuh>
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -25,12 +25,11 @@ struct Constant {
 /// Copies words; the index runs over the rows one after the other.
 template <class Word>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    copy_rows_kernel(const Word* x, Word* y, std::uint32_t words, Divisor row_words,
+    copy_rows_kernel(const Word* x, Word* y, int words, IndexDivisor row_words,
                      std::int64_t x_stride, std::int64_t y_stride) {
-  const std::uint32_t threads = gridDim.x * blockDim.x;
-  for (std::uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < words; i += threads) {
-    std::uint32_t row = i;
-    const std::uint32_t column = take_remainder(row, row_words);
+  const int threads = static_cast<int>(gridDim.x * blockDim.x);
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < words; i += threads) {
+    const auto [row, column] = row_words.split(i);
     y[row * y_stride + column] = x[row * x_stride + column];
   }
 }
@@ -41,12 +40,12 @@ bool copy_in_words(const std::byte* x, std::byte* y, const CopyShape& s, Context
   constexpr std::int64_t kBytes = sizeof(Word);
   const auto places = reinterpret_cast<std::uintptr_t>(x) | reinterpret_cast<std::uintptr_t>(y);
   if (places % kBytes != 0 || (s.row_bytes | s.x_stride | s.y_stride) % kBytes != 0) return false;
-  const auto row_words = static_cast<std::uint32_t>(s.row_bytes / kBytes);
-  const auto words = static_cast<std::uint32_t>(s.rows * row_words);
+  const auto row_words = static_cast<int>(s.row_bytes / kBytes);
+  const auto words = static_cast<int>(s.rows * row_words);
   const LaunchConfig config("copy_rows", elementwise_grid(words, context), kElementwiseBlock,
                             context.stream);
   launch(config, copy_rows_kernel<Word>, reinterpret_cast<const Word*>(x),
-         reinterpret_cast<Word*>(y), words, Divisor(row_words), s.x_stride / kBytes,
+         reinterpret_cast<Word*>(y), words, IndexDivisor(row_words), s.x_stride / kBytes,
          s.y_stride / kBytes);
   return true;
 }

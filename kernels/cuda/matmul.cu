@@ -1,5 +1,5 @@
-// Matrix products: the choice of a kernel, the one for floats without tensor cores, and the sum
-// over parts of k. The tensor core kernels are in matmul_mma.cu.
+// Matrix products: the choice of a kernel, and the one for floats without tensor cores; those on
+// tensor cores are in matmul_mma.cu.
 //
 // matmul_simt_kernel: a block of 16 x 16 threads computes a tile of c, each thread a 4 x 4 piece of
 // every 64 x 64 quarter of it. Operands go through shared memory in steps of kStepK along k, the
@@ -9,6 +9,7 @@
 
 #include <whisker/kernels/cuda/elementwise.h>
 #include <whisker/kernels/cuda/matmul_plan.h>
+#include <whisker/kernels/cuda/sum_parts.h>
 #include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -153,19 +154,6 @@ void launch_matmul_simt(const float* a, const float* b, float* c, const MatmulSh
   launch(config, matmul_simt_kernel<64>, left, right, c, s.k, plan.k_per_part, plan.tiles_n);
 }
 
-/// c = the sum of the partial products [parts, n], in order.
-template <class T>
-__global__ void __launch_bounds__(kElementwiseBlock)
-    matmul_sum_parts_kernel(const float* products, T* c, std::int64_t parts, std::int64_t n) {
-  const std::int64_t threads = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += threads) {
-    float sum = products[i];
-    for (std::int64_t part = 1; part < parts; ++part)
-      sum += products[part * n + i];
-    c[i] = T(sum);
-  }
-}
-
 template <class T>
 void launch_product(const T* a, const T* b, const MatmulOutput<T>& output, const MatmulShape& s,
                     const MatmulPlan& plan, Context& context) {
@@ -193,9 +181,7 @@ void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context
   const Buffer buffer = context.allocate(static_cast<std::size_t>(plan.parts * n) * sizeof(float));
   auto* parts = reinterpret_cast<float*>(buffer.get());
   launch_product(a, b, {.parts = parts}, s, plan, context);
-  const LaunchConfig config("matmul_sum_parts", elementwise_grid(n, context), kElementwiseBlock,
-                            context.stream);
-  launch(config, matmul_sum_parts_kernel<T>, parts, c, plan.parts, n);
+  sum_parts(parts, c, n, static_cast<int>(plan.parts), context);
 }
 
 template void matmul<float>(const float*, const float*, float*, const MatmulShape&, Context&);

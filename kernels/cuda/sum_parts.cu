@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/cuda/context.h>
 #include <whisker/kernels/cuda/gpu.h>
 #include <whisker/kernels/cuda/sum_parts.h>
@@ -9,8 +10,9 @@ namespace {
 
 constexpr int kThreads = 256;
 
+template <class T>
 __global__ void __launch_bounds__(kThreads)
-    sum_parts_kernel(const float* __restrict__ parts, float* __restrict__ y, std::int64_t size,
+    sum_parts_kernel(const float* __restrict__ parts, T* __restrict__ y, std::int64_t size,
                      int count) {
   const std::int64_t threads = std::int64_t{gridDim.x} * kThreads;
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < size; i += threads) {
@@ -18,18 +20,22 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll 4
     for (int part = 1; part < count; ++part)  // unrolled, so that loads overlap
       sum += parts[part * size + i];
-    y[i] = sum;
+    y[i] = T(sum);
   }
 }
 
 }  // namespace
 
-void sum_parts(const float* parts, float* y, std::int64_t size, int count, Context& context) {
+template <class T>
+void sum_parts(const float* parts, T* y, std::int64_t size, int count, Context& context) {
   const std::int64_t blocks = (size + kThreads - 1) / kThreads;
   const auto grid =
       static_cast<unsigned>(std::min<std::int64_t>(blocks, std::int64_t{16} * context.sm_count));
-  launch(LaunchConfig("sum_parts", grid, kThreads, context.stream), sum_parts_kernel, parts, y,
+  launch(LaunchConfig("sum_parts", grid, kThreads, context.stream), sum_parts_kernel<T>, parts, y,
          size, count);
 }
+
+template void sum_parts<float>(const float*, float*, std::int64_t, int, Context&);
+template void sum_parts<bfloat16>(const float*, bfloat16*, std::int64_t, int, Context&);
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include <whisker/kernels/cuda/divisor.cuh>
 #include <whisker/kernels/cuda/elementwise.h>
 
 #include "catch.h"
@@ -103,19 +102,4 @@ TEST_CASE("The cross entropy of huge logits does not overflow", "[cuda][elementw
                                 kernels::SigmoidCrossEntropy{}, test_context());
   // At 0 it is log 2; labels are rounded to float.
   CHECK(mismatch(loss.download(), {900.0, 0.0, std::log(2.0), 0.0, 900.0}, 1e-7, 1e-6) == "");
-}
-
-TEST_CASE("A divisor divides as / does", "[cuda][elementwise]") {
-  for (const std::uint32_t d : {1u, 2u, 3u, 5u, 7u, 24u, 641u, 65'537u, 1u << 30, 2147483647u}) {
-    const kernels::cuda::Divisor divisor(d);
-    for (const std::uint32_t n : {0u, 1u, 2u, 23u, 24u, 25u, 65'536u, 1'000'003u, 1u << 30,
-                                  2147483646u, 2147483647u, d - 1, d, d > 1u << 30 ? d : 2 * d - 1})
-      if (n < 1u << 31) {
-        std::uint32_t quotient = n;
-        const std::uint32_t remainder = kernels::cuda::take_remainder(quotient, divisor);
-        CAPTURE(n, d);
-        CHECK(quotient == n / d);
-        CHECK(remainder == n % d);
-      }
-  }
 }

@@ -43,36 +43,42 @@ std::vector<double> random_values(std::int64_t n, std::uint32_t seed, double low
 /// Values of a shape, as the naive definitions take them.
 Array to_array(const Shape& shape, const std::vector<double>& values);
 
-/// Device memory that begins `offset` elements behind an aligned place, as a slice may.
+/// Device memory that begins `offset` elements behind an aligned place, as a slice may. What lies
+/// before it has a value that must stay.
 template <class T>
 class DeviceSlice {
  public:
+  /// Elements that nobody has written yet.
   explicit DeviceSlice(std::size_t count, std::size_t offset = 0)
-      : offset_(offset), memory_(count + offset) {}
+      : offset_(offset), memory_(count + offset) {
+    const std::vector<T> before(offset, kBefore);
+    kernels::cuda::check_cuda(cudaMemcpyAsync(memory_.get(), before.data(), offset * sizeof(T),
+                                              cudaMemcpyDefault, test_context().stream),
+                              "DeviceSlice: copy");
+  }
+  /// The nearest elements.
   explicit DeviceSlice(const std::vector<double>& values, std::size_t offset = 0)
-      : DeviceSlice(values.size(), offset) {
+      : offset_(offset), memory_(values.size() + offset) {
     std::vector<T> elements = from_doubles<T>(values);
-    elements.insert(elements.begin(), offset, T(compute_type<T>(kBefore)));
+    elements.insert(elements.begin(), offset, kBefore);
     memory_.upload(elements);
-    uploaded_ = true;
   }
   T* get() const { return memory_.get() + offset_; }
 
   /// Waits for the elements; throws Error if a kernel wrote before or behind them.
   std::vector<double> download() const {
     const std::vector<T> elements = memory_.download();
-    for (std::size_t i = 0; i < offset_ && uploaded_; ++i)
-      check(static_cast<double>(static_cast<compute_type<T>>(elements[i])) == kBefore,
-            "DeviceSlice: a kernel wrote before the slice");
-    return to_doubles(
-        std::vector<T>(elements.begin() + static_cast<std::ptrdiff_t>(offset_), elements.end()));
+    const auto begin = elements.begin() + static_cast<std::ptrdiff_t>(offset_);
+    check(std::all_of(elements.begin(), begin, [](T element) { return element == kBefore; }),
+          "DeviceSlice: a kernel wrote before the slice");
+    return to_doubles(std::vector<T>(begin, elements.end()));
   }
 
  private:
-  static constexpr double kBefore = 3.0;
+  static constexpr T kBefore{3};
+
   std::size_t offset_;
   DeviceArray<T> memory_;
-  bool uploaded_ = false;
 };
 
 /// The outputs of one run of a kernel.
