@@ -13,7 +13,8 @@ Tensor widened(const Tensor& x) {
 
 Tensor sigmoid_cross_entropy(const Tensor& logits, double label) {
   const Tensor x = widened(logits);
-  return mean(sigmoid_cross_entropy_with_logits(x, Tensor::full(x.shape(), label, x.dtype(), x.device())));
+  return mean(
+      sigmoid_cross_entropy_with_logits(x, Tensor::full(x.shape(), label, x.dtype(), x.device())));
 }
 
 Tensor least_squares(const Tensor& output, double target) {
