@@ -293,6 +293,23 @@ TEST_CASE("conv2d on CUDA gives the same bits in every order of threads and bloc
     }
 }
 
+TEST_CASE("conv2d on CUDA is right where a block computes several tiles", "[conv2d][cuda]") {
+  // Persistent kernels start as many blocks as the device holds; pretend that it holds two.
+  Context tf32 = test_context_tf32(), bf16 = test_context();
+  tf32.sm_count = bf16.sm_count = 1;
+  const CudaConvCase pictures[] = {
+      {"stride 2", same_shape(3, 41, 40, 3, 72, 5, 5, 2, 2)},
+      {"stride 1", same_shape(2, 35, 33, 3, 16, 3, 3, 1, 1)},
+  };
+  for (const CudaConvCase& c : pictures)
+    for (const Conv2dPass pass : kPasses) {
+      check_plans<float>(c, pass, tf32);
+      check_plans<bfloat16>(c, pass, bf16);
+      check_orders<float>(c.shape, pass, tf32);
+      check_orders<bfloat16>(c.shape, pass, bf16);
+    }
+}
+
 TEST_CASE("conv2d on CUDA without bias is the one with a bias of zeros", "[conv2d][cuda]") {
   const Conv2dShape shape = same_shape(2, 9, 11, 24, 40, 5, 5, 2, 2);
   for (const Conv2dPass pass : {Conv2dPass::forward, Conv2dPass::backward_data}) {
