@@ -1,9 +1,11 @@
 #include "catch.h"
 #include "device_array.h"
+#include "file_fixtures.h"
 #include "launch_test_kernels.h"
 
 using namespace whisker;
 using namespace whisker::testing;
+using file_fixtures::ContainsSubstring;
 
 TEST_CASE("A kernel adds two arrays with a tail", "[cuda]") {
   constexpr std::size_t n = 1003;
@@ -43,6 +45,6 @@ TEST_CASE("A launch that cannot be says which kernel and where", "[cuda]") {
   } catch (const Error& error) {
     message = error.what();
   }
-  CHECK_THAT(message, Catch::Contains("saxpy: launch of 0x1x1 blocks of 256x1x1 threads") &&
-                          Catch::Contains("launch_test_kernels.cu:"));
+  CHECK_THAT(message, ContainsSubstring("saxpy: launch of 0x1x1 blocks of 256x1x1 threads") &&
+                          ContainsSubstring("launch_test_kernels.cu:"));
 }
