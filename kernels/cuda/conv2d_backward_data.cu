@@ -2,6 +2,7 @@
 // conv2d_index.h.
 #include <algorithm>
 
+#include <whisker/kernels/cuda/conv2d_few_channels.h>
 #include <whisker/kernels/cuda/conv2d_launch.cuh>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/weight_copy.h>
@@ -36,6 +37,8 @@ void conv2d_backward_data(const Conv2dPlan& plan, const T* dy, Weight<float> wei
   };
   if (plan.algorithm == Conv2dAlgorithm::simt) {
     launch_simt(call("conv2d_backward_data_simt", weight.data), shape, facts, context);
+  } else if (plan.algorithm == Conv2dAlgorithm::few_channels) {
+    few_channels_backward_data(dy, weight.data, bias, dx, shape, context);
   } else if constexpr (std::is_same_v<T, bfloat16>) {
     const Buffer copy = bfloat16_copy(weight, shape.weight_size(), context);
     launch_mma(plan.tile,

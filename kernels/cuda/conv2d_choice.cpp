@@ -5,6 +5,7 @@
 
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/cuda/conv2d_choice.h>
+#include <whisker/kernels/cuda/conv2d_few_channels.h>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/conv2d_tile.h>
 
@@ -126,11 +127,12 @@ std::string to_string(const Conv2dPlan& plan) {
   return str(kMmaTiles[plan.tile].block_m, "x", kMmaTiles[plan.tile].block_n);
 }
 
-bool is_applicable(const Conv2dPlan& plan, Conv2dPass, const Conv2dShape& shape,
+bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
                    const Conv2dFacts& facts) {
   if (plan.algorithm == Conv2dAlgorithm::simt) return true;
   if (facts.math == Conv2dMath::float32 || !facts.aligned) return false;
-  if (plan.algorithm == Conv2dAlgorithm::few_channels) return false;
+  if (plan.algorithm == Conv2dAlgorithm::few_channels)
+    return few_channels_fit(pass, shape, facts.math, facts.max_shared_bytes);
   const int chunk = kChunkBytes / element_bytes(facts.math);
   return shape.in_channels % chunk == 0 && shape.out_channels % chunk == 0 &&
          static_cast<std::size_t>(kMmaTiles[plan.tile].shared_bytes()) <= facts.max_shared_bytes;
@@ -143,6 +145,8 @@ std::vector<Conv2dPlan> rank_conv2d_plans(Conv2dPass pass, const Conv2dShape& sh
   const auto consider = [&](Conv2dPlan plan) {
     if (!is_applicable(plan, pass, shape, facts)) return;
     if (plan.algorithm == Conv2dAlgorithm::few_channels) {
+      if (pass == Conv2dPass::backward_weight)
+        plan.splits = few_channels_blocks(picture_tiles(shape).tiles, facts.sm_count);
       plans.emplace_back(0.0, plan);  // made for these shapes: bound by memory, not by products
       return;
     }

@@ -25,7 +25,7 @@ enum class Conv2dAlgorithm {
 struct Conv2dPlan {
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::simt;
   int tile = 0;    // index into kMmaTiles
-  int splits = 1;  // parts of k in backward_weight, summed in a second kernel
+  int splits = 1;  // parts of k in backward_weight, summed in a second kernel; few_channels: blocks
   friend bool operator==(const Conv2dPlan&, const Conv2dPlan&) = default;
 };
 

@@ -1,4 +1,5 @@
 // conv2d_forward: m = pixels of y, n = o, k = (r, s, c); see conv2d_index.h.
+#include <whisker/kernels/cuda/conv2d_few_channels.h>
 #include <whisker/kernels/cuda/conv2d_launch.cuh>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/weight_copy.h>
@@ -19,6 +20,8 @@ void conv2d_forward(const Conv2dPlan& plan, const T* x, Weight<float> weight, co
   };
   if (plan.algorithm == Conv2dAlgorithm::simt) {
     launch_simt(call("conv2d_forward_simt", weight.data), shape, facts, context);
+  } else if (plan.algorithm == Conv2dAlgorithm::few_channels) {
+    few_channels_forward(x, weight.data, bias, y, shape, context);
   } else if constexpr (std::is_same_v<T, bfloat16>) {
     const Buffer copy = bfloat16_copy(weight, shape.weight_size(), context);
     launch_mma(plan.tile, call("conv2d_forward_mma", reinterpret_cast<const bfloat16*>(copy.get())),

@@ -109,24 +109,44 @@ __device__ __forceinline__ void multiply_fragments(const std::uint32_t (&a)[4],
     ptx::mma_m16n8k16_bf16(d, a, b);
 }
 
-/// Writes one row of two neighbouring 8-column blocks, of which this lane holds columns
-/// 2 (lane % 4) and the next: left[2] and right[2]. c points at the first of the 16 columns, of
-/// which `columns` (a multiple of 4) are inside. All 32 lanes call it.
-__device__ __forceinline__ void store_row(const float (&left)[2], const float (&right)[2],
-                                          bool inside, int columns, float* c) {
-  const int column = static_cast<int>(threadIdx.x) % 4 * 2;
+/// What a lane adds to its columns of two neighbouring 8-column blocks of c: 2 (lane % 4) and the
+/// next of each. A null bias is zeros.
+struct ColumnBias {
+  float left[2], right[2];
+
+  __device__ __forceinline__ ColumnBias(const float* __restrict__ bias, int first, int columns) {
+    const int column = first + static_cast<int>(threadIdx.x) % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      left[i] = bias != nullptr && column + i < columns ? bias[column + i] : 0.0f;
+      right[i] = bias != nullptr && column + 8 + i < columns ? bias[column + 8 + i] : 0.0f;
+    }
+  }
+};
+
+/// Writes row lane / 4 + 8 * half of two neighbouring 8-column blocks of mma.sync. c points at the
+/// first of the 16 columns, of which `columns` (a multiple of 4) are inside. All 32 lanes call it.
+__device__ __forceinline__ void store_row(const ColumnBias& bias, const float (&left)[4],
+                                          const float (&right)[4], int half, bool inside,
+                                          int columns, float* c) {
+  const int column = static_cast<int>(threadIdx.x) % 4 * 2, i = half * 2;
   if (inside && column < columns)
-    *reinterpret_cast<float2*>(c + column) = make_float2(left[0], left[1]);
+    *reinterpret_cast<float2*>(c + column) =
+        make_float2(left[i] + bias.left[0], left[i + 1] + bias.left[1]);
   if (inside && column + 8 < columns)
-    *reinterpret_cast<float2*>(c + column + 8) = make_float2(right[0], right[1]);
+    *reinterpret_cast<float2*>(c + column + 8) =
+        make_float2(right[i] + bias.right[0], right[i + 1] + bias.right[1]);
 }
 
-__device__ __forceinline__ void store_row(const float (&left)[2], const float (&right)[2],
-                                          bool inside, int columns, bfloat16* c) {
+__device__ __forceinline__ void store_row(const ColumnBias& bias, const float (&left)[4],
+                                          const float (&right)[4], int half, bool inside,
+                                          int columns, bfloat16* c) {
   // Neighbours trade halves: even lanes get 4 columns of the left block, odd ones of the right, so
   // that four lanes write a whole 32-byte sector.
-  const std::uint32_t low = ptx::to_bfloat16x2(left[0], left[1]);
-  const std::uint32_t high = ptx::to_bfloat16x2(right[0], right[1]);
+  const int i = half * 2;
+  const std::uint32_t low = ptx::to_bfloat16x2(left[i] + bias.left[0], left[i + 1] + bias.left[1]);
+  const std::uint32_t high =
+      ptx::to_bfloat16x2(right[i] + bias.right[0], right[i + 1] + bias.right[1]);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const bool odd = lane % 2 != 0;
   const std::uint32_t other = __shfl_xor_sync(0xFFFFFFFFu, odd ? low : high, 1);
@@ -214,21 +234,12 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
 #pragma unroll
   for (int j = 0; j < kFragmentsN; ++j) {
     const int n = first_n + warp_n + j * 16;
-    float offsets[2][2];  // of this lane's columns in the two blocks of 8
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int column = n + i / 2 * 8 + lane % 4 * 2 + i % 2;
-      offsets[i / 2][i % 2] = bias != nullptr && column < gemm.n ? bias[column] : 0.0f;
-    }
+    const ColumnBias offset(bias, n, gemm.n);
 #pragma unroll
     for (int i = 0; i < 2 * kFragmentsM; ++i) {
       const int m = first_m + warp_m + i * 8 + lane / 4;
-      const float(&left)[4] = sums[i / 2][2 * j];
-      const float(&right)[4] = sums[i / 2][2 * j + 1];
-      const int half = i % 2 * 2;
-      store_row({left[half] + offsets[0][0], left[half + 1] + offsets[0][1]},
-                {right[half] + offsets[1][0], right[half + 1] + offsets[1][1]}, m < gemm.m,
-                gemm.n - n, result + gemm.c.row(m) + n);
+      store_row(offset, sums[i / 2][2 * j], sums[i / 2][2 * j + 1], i % 2, m < gemm.m, gemm.n - n,
+                result + gemm.c.row(m) + n);
     }
   }
 }

@@ -13,12 +13,6 @@ namespace whisker::inline v0_1::kernels::cuda {
 
 // ------------------------------------------------------------------------------- device helpers
 
-/// kCount neighbouring elements that move as one.
-template <class T, int kCount>
-struct alignas(sizeof(T) * kCount) Elements {
-  T values[kCount];
-};
-
 /// Rows of shared tiles are this long: 16-byte aligned, and stores of a column spread over banks.
 inline constexpr int kSimtPitch = kSimtBlock + 4;
 using SimtTile = float[kSimtBlockK][kSimtPitch];
