@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/cuda/current_device.h>
 #include <whisker/kernels/cudnn/availability.h>
@@ -20,7 +21,7 @@ struct CublasApi {
   decltype(&cublasCreate_v2) create;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasSetWorkspace_v2) set_workspace;
-  decltype(&cublasGetVersion_v2) get_version;
+  decltype(&cublasGetProperty) get_property;
   decltype(&cublasGetStatusString) get_status_string;
   decltype(&cublasGemmEx_64) gemm;
 };
@@ -37,7 +38,7 @@ struct Cublas {
       library.find("cublasCreate_v2", api.create);
       library.find("cublasSetStream_v2", api.set_stream);
       library.find("cublasSetWorkspace_v2", api.set_workspace);
-      library.find("cublasGetVersion_v2", api.get_version);
+      library.find("cublasGetProperty", api.get_property);
       library.find("cublasGetStatusString", api.get_status_string);
       library.find("cublasGemmEx_64", api.gemm);
     } catch (const Error& error) {
@@ -80,10 +81,13 @@ bool cublas_available() {
 
 std::string describe_cublas() {
   if (!cublas_available()) return "no cuBLAS: " + cublas().problem;
-  int version = 0;
-  // A version needs no handle.
-  check_cublas(cublas().api.get_version(nullptr, &version), "cublasGetVersion");
-  return str("cuBLAS ", version / 10000, ".", version / 100 % 100, ".", version % 100);
+  const auto property = [](libraryPropertyType type) {
+    int value = 0;
+    check_cublas(cublas().api.get_property(type, &value), "cublasGetProperty");
+    return value;
+  };
+  return str("cuBLAS ", property(MAJOR_VERSION), ".", property(MINOR_VERSION), ".",
+             property(PATCH_LEVEL));
 }
 
 template <class T>
