@@ -30,7 +30,10 @@ int device_count() {
 }
 
 DeviceProperties device_properties(int device) {
-  return {.sm_count = attribute(cudaDevAttrMultiProcessorCount, device),
+  cudaDeviceProp all{};
+  check_cuda(cudaGetDeviceProperties(&all, device), "cudaGetDeviceProperties");
+  return {.name = all.name,
+          .sm_count = attribute(cudaDevAttrMultiProcessorCount, device),
           .compute_capability = 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
                                 attribute(cudaDevAttrComputeCapabilityMinor, device),
           .max_shared_bytes =

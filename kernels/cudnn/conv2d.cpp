@@ -110,10 +110,11 @@ std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
   return engines;
 }
 
-bool conv2d_supported(const Conv2dProblem& problem, cuda::Context& context) {
+bool conv2d_supported(const Conv2dProblem& problem, std::string_view engine,
+                      cuda::Context& context) {
   if (!cudnn_available()) return false;
   const std::lock_guard lock(mutex());
-  return find_plan(problem, {}, context).plan != nullptr;
+  return find_plan(problem, engine, context).plan != nullptr;
 }
 
 template <class T>

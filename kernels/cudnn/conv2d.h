@@ -33,8 +33,10 @@ inline constexpr std::size_t kMaxWorkspaceBytes = std::size_t{512} << 20;
 /// and none rounds its factors more than problem.math says. Slow: some are compiled here.
 std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem, cuda::Context& context);
 
-/// Whether cuDNN is there and has any engine for the problem. Remembers the answer.
-bool conv2d_supported(const Conv2dProblem& problem, cuda::Context& context);
+/// Whether cuDNN is there and has this engine, or any if the name is empty, for the problem.
+/// Remembers the answer.
+bool conv2d_supported(const Conv2dProblem& problem, std::string_view engine,
+                      cuda::Context& context);
 
 // As the functions of namespace cuda, by the engine of this name, or by cuDNN's best guess if it
 // is empty. All pointers are multiples of 16 bytes and no array is empty. Engines are looked up at
