@@ -1,10 +1,13 @@
 // What tensors need of a GPU: its context, its memory, and copies to and from it.
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include <whisker/core/backend.h>
+#include <whisker/core/cuda/tuning.h>
+#include <whisker/kernels/cuda/conv2d_tuning.h>
 #include <whisker/kernels/cuda/runtime.h>
 
 namespace whisker::inline v0_1 {
@@ -42,6 +45,9 @@ class Gpu {
     context_.device = index;
     context_.sm_count = properties.sm_count;
     context_.max_shared_bytes = properties.max_shared_bytes;
+    const char* tuning = std::getenv("WHISKER_TUNING");
+    if (tuning != nullptr && *tuning != '\0')
+      cuda::set_tuned_conv2d(index, read_tuning(tuning, properties.name));
   }
 
   cuda::Context& context() { return context_; }

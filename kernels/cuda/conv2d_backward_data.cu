@@ -6,6 +6,8 @@
 #include <whisker/kernels/cuda/conv2d_launch.cuh>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/weight_copy.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/conv2d.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
@@ -28,6 +30,11 @@ void conv2d_backward_data(const Conv2dPlan& plan, const T* dy, Weight<float> wei
                           const float* bias, T* dx, const Conv2dShape& shape, Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, dy, weight.data, dx);
   check_plan(plan, Conv2dPass::backward_data, shape, facts);
+  if (plan.algorithm == Conv2dAlgorithm::cudnn) {
+    if constexpr (cudnn::kWithCudnn)
+      cudnn::conv2d_backward_data(dy, weight, bias, dx, shape, plan.engine, context);
+    return;
+  }
   check_gemm_sizes(shape);
   if (shape.input_size() == 0) return;
 
@@ -53,8 +60,7 @@ template <class T>
 void conv2d_backward_data(const T* dy, Weight<float> weight, const float* bias, T* dx,
                           const Conv2dShape& shape, Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, dy, weight.data, dx);
-  const Conv2dPlan plan =
-      choose_conv2d_algorithm(Conv2dPass::backward_data, shape, facts, conv2d_override());
+  const Conv2dPlan plan = select_conv2d_plan(Conv2dPass::backward_data, shape, facts, context);
   conv2d_backward_data(plan, dy, weight, bias, dx, shape, context);
 }
 

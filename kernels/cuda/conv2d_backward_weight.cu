@@ -4,6 +4,8 @@
 #include <whisker/kernels/cuda/conv2d_launch.cuh>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/sum_parts.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/conv2d.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -12,6 +14,11 @@ void conv2d_backward_weight(const Conv2dPlan& plan, const T* x, const T* dy, flo
                             const Conv2dShape& shape, Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, x, dy, dweight);
   check_plan(plan, Conv2dPass::backward_weight, shape, facts);
+  if (plan.algorithm == Conv2dAlgorithm::cudnn) {
+    if constexpr (cudnn::kWithCudnn)
+      cudnn::conv2d_backward_weight(x, dy, dweight, shape, plan.engine, context);
+    return;
+  }
   check_gemm_sizes(shape);
 
   const std::int64_t size = shape.weight_size();
@@ -44,8 +51,7 @@ template <class T>
 void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
                             Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, x, dy, dweight);
-  const Conv2dPlan plan =
-      choose_conv2d_algorithm(Conv2dPass::backward_weight, shape, facts, conv2d_override());
+  const Conv2dPlan plan = select_conv2d_plan(Conv2dPass::backward_weight, shape, facts, context);
   conv2d_backward_weight(plan, x, dy, dweight, shape, context);
 }
 

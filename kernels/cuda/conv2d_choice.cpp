@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 #include <whisker/kernels/check.h>
@@ -24,7 +23,8 @@ constexpr double kWorkspaceBytesPerClock = 3000.0;  // of the whole device, thro
 constexpr double kLaunchClocks = 4000.0;
 constexpr std::int64_t kMaxWorkspaceBytes = std::int64_t{256} << 20;
 constexpr int kMaxSplits = 256;
-constexpr int kMinBlocksOfK = 8;  // of one split: fewer do not fill the ring of stages
+constexpr double kWorthCudnn = 1e9;  // operations, below which looking for an engine costs more
+constexpr int kMinBlocksOfK = 8;     // of one split: fewer do not fill the ring of stages
 
 int element_bytes(Conv2dMath math) {
   return math == Conv2dMath::bfloat16 ? 2 : 4;
@@ -121,6 +121,8 @@ std::string to_string(const Conv2dPlan& plan) {
       return "simt";
     case Conv2dAlgorithm::few_channels:
       return "few_channels";
+    case Conv2dAlgorithm::cudnn:
+      return plan.engine.empty() ? "cudnn" : "cudnn:" + plan.engine;
     case Conv2dAlgorithm::mma:
       break;
   }
@@ -130,6 +132,8 @@ std::string to_string(const Conv2dPlan& plan) {
 bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
                    const Conv2dFacts& facts) {
   if (plan.algorithm == Conv2dAlgorithm::simt) return true;
+  if (plan.algorithm == Conv2dAlgorithm::cudnn)
+    return facts.cudnn && facts.aligned && shape.input_size() > 0 && shape.output_size() > 0;
   if (facts.math == Conv2dMath::float32 || !facts.aligned) return false;
   if (plan.algorithm == Conv2dAlgorithm::few_channels)
     return few_channels_fit(pass, shape, facts.math, facts.max_shared_bytes);
@@ -179,9 +183,31 @@ Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
   return named != plans.end() ? *named : plans.front();
 }
 
-std::string_view conv2d_override() {
-  static const char* const value = std::getenv("WHISKER_CONV_TILE");
-  return value == nullptr ? "" : value;
+Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const Conv2dFacts& facts,
+                              const Conv2dWish& wish) {
+  const Conv2dPlan cudnn{.algorithm = Conv2dAlgorithm::cudnn};
+  const bool with_cudnn =
+      wish.policy != Conv2dPolicy::own && is_applicable(cudnn, pass, shape, facts);
+  check(wish.policy != Conv2dPolicy::cudnn || facts.cudnn,
+        "conv2d: WHISKER_CONV=cudnn, but cuDNN 9 was not found; install it, put its folder on "
+        "LD_LIBRARY_PATH, or set WHISKER_CONV=auto");
+  if (wish.policy == Conv2dPolicy::cudnn && with_cudnn) return cudnn;
+
+  const Conv2dPlan own = choose_conv2d_algorithm(pass, shape, facts, wish.algorithm);
+  if (!wish.algorithm.empty()) return own;
+  if (wish.tuned && (wish.tuned->algorithm != Conv2dAlgorithm::cudnn || with_cudnn) &&
+      is_applicable(*wish.tuned, pass, shape, facts))
+    return *wish.tuned;
+  const bool misses_tensor_cores =
+      facts.math != Conv2dMath::float32 && own.algorithm == Conv2dAlgorithm::simt;
+  return with_cudnn && misses_tensor_cores && shape.flops() >= kWorthCudnn ? cudnn : own;
+}
+
+Conv2dPolicy parse_conv2d_policy(std::string_view text) {
+  if (text == "auto") return Conv2dPolicy::automatic;
+  if (text == "own") return Conv2dPolicy::own;
+  check(text == "cudnn", "conv2d: WHISKER_CONV is auto, own or cudnn, not '", text, "'");
+  return Conv2dPolicy::cudnn;
 }
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -19,6 +19,7 @@ enum class Conv2dAlgorithm {
   simt,          // f32 arithmetic; every shape and type
   mma,           // tensor cores; channels in multiples of 16 bytes
   few_channels,  // tensor cores; up to four input channels, as of pictures
+  cudnn,         // NVIDIA's library, where it is installed
 };
 
 /// A kernel and how it is launched.
@@ -26,6 +27,7 @@ struct Conv2dPlan {
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::simt;
   int tile = 0;    // index into kMmaTiles
   int splits = 1;  // parts of k in backward_weight, summed in a second kernel; few_channels: blocks
+  std::string engine;  // of cuDNN, see kernels/cudnn/conv2d.h; empty for its own best guess
   friend bool operator==(const Conv2dPlan&, const Conv2dPlan&) = default;
 };
 
@@ -35,14 +37,15 @@ struct Conv2dFacts {
   int sm_count = 1;
   std::size_t max_shared_bytes = 48 * 1024;
   bool aligned = true;  // every pointer is a multiple of 16 bytes
+  bool cudnn = false;   // cuDNN was found
 };
 
 /// Whether a plan computes this pass of this shape at all.
 bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
                    const Conv2dFacts& facts);
 
-/// Every applicable algorithm and tile with the splits that suit it, the best guess first: by a
-/// model of tiles, waves of blocks and bytes, as long as nothing was measured.
+/// Every applicable algorithm and tile of ours with the splits that suit it, the best guess first:
+/// by a model of tiles, waves of blocks and bytes.
 std::vector<Conv2dPlan> rank_conv2d_plans(Conv2dPass pass, const Conv2dShape& shape,
                                           const Conv2dFacts& facts);
 
@@ -51,10 +54,27 @@ std::vector<Conv2dPlan> rank_conv2d_plans(Conv2dPass pass, const Conv2dShape& sh
 Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
                                    const Conv2dFacts& facts, std::string_view wanted = {});
 
-/// The names that choose_conv2d_algorithm takes.
+/// The names that choose_conv2d_algorithm takes; "cudnn" or "cudnn:<engine>".
 std::string to_string(const Conv2dPlan& plan);
 
-/// The environment variable WHISKER_CONV_TILE, read once; empty if it is not set.
-std::string_view conv2d_override();
+/// Who may compute a convolution.
+enum class Conv2dPolicy { automatic, own, cudnn };
+
+/// What was asked for, and what was measured.
+struct Conv2dWish {
+  Conv2dPolicy policy = Conv2dPolicy::automatic;
+  std::string_view algorithm;       // as `wanted` of choose_conv2d_algorithm
+  std::optional<Conv2dPlan> tuned;  // the fastest here, by measurement
+};
+
+/// The choice: cuDNN if the policy says so; else the algorithm wished for; else what was tuned;
+/// else cuDNN for much work that none of our kernels does on tensor cores although it may; else our
+/// best guess. What is not applicable is passed over. Throws Error if the policy is cudnn and there
+/// is none.
+Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const Conv2dFacts& facts,
+                              const Conv2dWish& wish);
+
+/// "auto", "own" or "cudnn"; throws Error for another text.
+Conv2dPolicy parse_conv2d_policy(std::string_view text);
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -3,6 +3,8 @@
 #include <whisker/kernels/cuda/conv2d_launch.cuh>
 #include <whisker/kernels/cuda/conv2d_plan.h>
 #include <whisker/kernels/cuda/weight_copy.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/conv2d.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -11,6 +13,11 @@ void conv2d_forward(const Conv2dPlan& plan, const T* x, Weight<float> weight, co
                     T* y, const Conv2dShape& shape, Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, x, weight.data, y);
   check_plan(plan, Conv2dPass::forward, shape, facts);
+  if (plan.algorithm == Conv2dAlgorithm::cudnn) {
+    if constexpr (cudnn::kWithCudnn)
+      cudnn::conv2d_forward(x, weight, bias, y, shape, plan.engine, context);
+    return;
+  }
   check_gemm_sizes(shape);
   if (shape.output_size() == 0) return;
 
@@ -35,8 +42,7 @@ template <class T>
 void conv2d_forward(const T* x, Weight<float> weight, const float* bias, T* y,
                     const Conv2dShape& shape, Context& context) {
   const Conv2dFacts facts = conv2d_facts<T>(context, x, weight.data, y);
-  const Conv2dPlan plan =
-      choose_conv2d_algorithm(Conv2dPass::forward, shape, facts, conv2d_override());
+  const Conv2dPlan plan = select_conv2d_plan(Conv2dPass::forward, shape, facts, context);
   conv2d_forward(plan, x, weight, bias, y, shape, context);
 }
 

@@ -7,6 +7,7 @@
 
 #include <whisker/kernels/cuda/context.h>
 #include <whisker/kernels/cuda/conv2d_choice.h>
+#include <whisker/kernels/cuda/conv2d_tuning.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -29,7 +30,8 @@ Conv2dFacts conv2d_facts(const Context& context, const Pointers*... pointers) {
                                               : Conv2dMath::float32,
           .sm_count = context.sm_count,
           .max_shared_bytes = context.max_shared_bytes,
-          .aligned = ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...)};
+          .aligned = ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...),
+          .cudnn = cudnn_usable()};
 }
 
 /// Throws Error unless the plan is applicable.

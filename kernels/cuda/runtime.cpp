@@ -1,4 +1,4 @@
-#include <whisker/kernels/cuda/error.h>
+#include <whisker/kernels/cuda/current_device.h>
 #include <whisker/kernels/cuda/runtime.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -9,27 +9,6 @@ int attribute(cudaDeviceAttr which, int device) {
   check_cuda(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
   return value;
 }
-
-/// Makes a device current for a scope, as the calls that name none want it.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    check_cuda(cudaGetDevice(&previous_), "cudaGetDevice");
-    if (device == previous_) return;
-    check_cuda(cudaSetDevice(device), "cudaSetDevice");
-    changed_ = true;
-  }
-  // A destructor must not throw; the device was current before, so this does not fail.
-  ~CurrentDevice() {
-    if (changed_) cudaSetDevice(previous_);
-  }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int previous_ = 0;
-  bool changed_ = false;
-};
 
 /// The block, or null if `error` says that memory is short; another error is thrown.
 std::byte* block_or_null(cudaError_t error, void* block, const char* call) {
@@ -51,7 +30,10 @@ int device_count() {
 }
 
 DeviceProperties device_properties(int device) {
-  return {.sm_count = attribute(cudaDevAttrMultiProcessorCount, device),
+  cudaDeviceProp all{};
+  check_cuda(cudaGetDeviceProperties(&all, device), "cudaGetDeviceProperties");
+  return {.name = all.name,
+          .sm_count = attribute(cudaDevAttrMultiProcessorCount, device),
           .compute_capability = 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
                                 attribute(cudaDevAttrComputeCapabilityMinor, device),
           .max_shared_bytes =

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <type_traits>
 
 #include <whisker/kernels/cuda/context.h>
@@ -14,6 +15,7 @@ namespace whisker::inline v0_1::kernels::cuda {
 int device_count();
 
 struct DeviceProperties {
+  std::string name;                          // "NVIDIA H200"
   int sm_count = 0, compute_capability = 0;  // 90 is 9.0
   std::size_t max_shared_bytes = 0;          // dynamic shared memory that one block may have
 };

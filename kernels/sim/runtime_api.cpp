@@ -91,6 +91,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return sticky_error();
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return set_error(cudaErrorInvalidDevice, "the simulator has device 0 only");
+  *properties = {.name = "whisker simulator"};
+  return sticky_error();
+}
+
 cudaError_t cudaDeviceSynchronize() {
   const Locked device;
   if (device->forbidden_by_capture()) return capture_forbids("cudaDeviceSynchronize");

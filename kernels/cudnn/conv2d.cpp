@@ -1,0 +1,159 @@
+// Each call fills a variant pack (what the arrays of a plan are this time) and queues the plan.
+#include <array>
+#include <mutex>
+#include <span>
+#include <type_traits>
+
+#include <whisker/kernels/check.h>
+#include <whisker/kernels/cuda/add_bias.h>
+#include <whisker/kernels/cuda/current_device.h>
+#include <whisker/kernels/cuda/weight_copy.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/conv2d.h>
+#include <whisker/kernels/cudnn/conv2d_engines.h>
+
+namespace whisker::inline v0_1::kernels::cudnn {
+namespace {
+
+using cuda::Conv2dMath;
+using cuda::Conv2dPass;
+
+/// The plans of one problem on one stream that were asked for. No plan: cuDNN has none.
+struct CachedPlan {
+  int device;
+  cudaStream_t stream;
+  Conv2dProblem problem;
+  std::string wanted;  // engine, or empty for the first
+  std::shared_ptr<const ExecutionPlan> plan;
+  std::string why_not;
+};
+
+/// Guards the plans and the handles: a handle serves one thread at a time.
+std::mutex& mutex() {
+  static std::mutex& the_mutex = *new std::mutex;
+  return the_mutex;
+}
+
+/// Needs the mutex. A net has some dozens of problems, so a list is searched fast enough.
+const CachedPlan& find_plan(const Conv2dProblem& problem, std::string_view wanted,
+                            const cuda::Context& context) {
+  static auto& plans = *new std::vector<std::unique_ptr<const CachedPlan>>;
+  for (const auto& known : plans)
+    if (known->device == context.device && known->stream == context.stream &&
+        known->wanted == wanted && known->problem == problem)
+      return *known;
+
+  const cuda::CurrentDevice current(context.device);
+  CachedPlan found{context.device, context.stream, problem, std::string(wanted), nullptr, {}};
+  found.why_not = visit_plans(problem, cudnn_handle(context), [&](ExecutionPlan plan) {
+    if (!wanted.empty() && plan.engine != wanted) return false;
+    found.plan = std::make_shared<const ExecutionPlan>(std::move(plan));
+    return true;
+  });
+  plans.push_back(std::make_unique<const CachedPlan>(std::move(found)));
+  return *plans.back();
+}
+
+void execute(const Conv2dProblem& problem, std::string_view engine, const void* x,
+             const void* weight, const void* y, cuda::Context& context) {
+  const std::lock_guard lock(mutex());
+  const CachedPlan& found = find_plan(problem, engine, context);
+  check(found.plan != nullptr, "conv2d: cuDNN has no engine ", engine, " for ",
+        problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
+  const Buffer workspace =
+      found.plan->workspace_bytes > 0 ? context.allocate(found.plan->workspace_bytes) : nullptr;
+
+  // One of them is the result, and the type of all is void*.
+  const std::array<void*, 3> pointers{const_cast<void*>(x), const_cast<void*>(weight),
+                                      const_cast<void*>(y)};
+  const std::array<std::int64_t, 3> ids{kXId, kWeightId, kYId};
+  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(pointers));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.get()));
+  pack.finalize();
+  check_cudnn(cudnn_api().execute(cudnn_handle(context), found.plan->plan.get(), pack.get()),
+              "cudnnBackendExecute");
+}
+
+template <class T>
+Conv2dProblem problem_of(Conv2dPass pass, const Conv2dShape& shape, const cuda::Context& context) {
+  const Conv2dMath math = std::is_same_v<T, bfloat16> ? Conv2dMath::bfloat16
+                          : context.tf32              ? Conv2dMath::tf32
+                                                      : Conv2dMath::float32;
+  return {pass, shape, math};
+}
+
+/// Calls body(pointer) with the weight in T.
+template <class T, class Body>
+void with_weight(Weight<float> weight, const Conv2dShape& shape, cuda::Context& context,
+                 const Body& body) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    const Buffer copy = cuda::bfloat16_copy(weight, shape.weight_size(), context);
+    body(copy.get());
+  } else {
+    body(weight.data);
+  }
+}
+
+}  // namespace
+
+std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
+                                              cuda::Context& context) {
+  const std::lock_guard lock(mutex());
+  const cuda::CurrentDevice current(context.device);
+  std::vector<Conv2dEngine> engines;
+  visit_plans(problem, cudnn_handle(context), [&](const ExecutionPlan& plan) {
+    engines.push_back({plan.engine, plan.workspace_bytes});
+    return false;
+  });
+  return engines;
+}
+
+bool conv2d_supported(const Conv2dProblem& problem, std::string_view engine,
+                      cuda::Context& context) {
+  if (!cudnn_available()) return false;
+  const std::lock_guard lock(mutex());
+  return find_plan(problem, engine, context).plan != nullptr;
+}
+
+template <class T>
+void conv2d_forward(const T* x, Weight<float> weight, const float* bias, T* y,
+                    const Conv2dShape& shape, std::string_view engine, cuda::Context& context) {
+  with_weight<T>(weight, shape, context, [&](const void* w) {
+    execute(problem_of<T>(Conv2dPass::forward, shape, context), engine, x, w, y, context);
+  });
+  if (bias != nullptr) cuda::add_bias(bias, y, shape.output_size(), shape.out_channels, context);
+}
+
+template <class T>
+void conv2d_backward_data(const T* dy, Weight<float> weight, const float* bias, T* dx,
+                          const Conv2dShape& shape, std::string_view engine,
+                          cuda::Context& context) {
+  with_weight<T>(weight, shape, context, [&](const void* w) {
+    execute(problem_of<T>(Conv2dPass::backward_data, shape, context), engine, dx, w, dy, context);
+  });
+  if (bias != nullptr) cuda::add_bias(bias, dx, shape.input_size(), shape.in_channels, context);
+}
+
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
+                            std::string_view engine, cuda::Context& context) {
+  execute(problem_of<T>(Conv2dPass::backward_weight, shape, context), engine, x, dweight, dy,
+          context);
+}
+
+template void conv2d_forward(const float*, Weight<float>, const float*, float*, const Conv2dShape&,
+                             std::string_view, cuda::Context&);
+template void conv2d_forward(const bfloat16*, Weight<float>, const float*, bfloat16*,
+                             const Conv2dShape&, std::string_view, cuda::Context&);
+template void conv2d_backward_data(const float*, Weight<float>, const float*, float*,
+                                   const Conv2dShape&, std::string_view, cuda::Context&);
+template void conv2d_backward_data(const bfloat16*, Weight<float>, const float*, bfloat16*,
+                                   const Conv2dShape&, std::string_view, cuda::Context&);
+template void conv2d_backward_weight(const float*, const float*, float*, const Conv2dShape&,
+                                     std::string_view, cuda::Context&);
+template void conv2d_backward_weight(const bfloat16*, const bfloat16*, float*, const Conv2dShape&,
+                                     std::string_view, cuda::Context&);
+
+}  // namespace whisker::inline v0_1::kernels::cudnn

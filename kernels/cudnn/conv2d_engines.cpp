@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <whisker/kernels/check.h>
+#include <whisker/kernels/cudnn/conv2d_engines.h>
+#include <whisker/kernels/cudnn/conv2d_layout.h>
+
+namespace whisker::inline v0_1::kernels::cudnn {
+namespace {
+
+using cuda::Conv2dMath;
+using cuda::Conv2dPass;
+
+template <class T>
+std::span<const T> span_of(const std::array<T, 4>& values) {
+  return values;
+}
+template <class T>
+std::span<const T> span_of(const std::array<T, 2>& values) {
+  return values;
+}
+
+Descriptor tensor(std::int64_t id, cudnnDataType_t type, const TensorLayout& layout) {
+  constexpr std::int64_t kAlignment = 16;
+  Descriptor descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  descriptor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id);
+  descriptor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, type);
+  descriptor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, span_of(layout.extents));
+  descriptor.set(CUDNN_ATTR_TENSOR_STRIDES, span_of(layout.strides));
+  descriptor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, kAlignment);
+  descriptor.finalize();
+  return descriptor;
+}
+
+Descriptor convolution(const Conv2dLayout& layout) {
+  Descriptor descriptor(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2});
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION);
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, span_of(layout.pre_padding));
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, span_of(layout.post_padding));
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, span_of(layout.strides));
+  descriptor.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, span_of(layout.dilations));
+  descriptor.finalize();
+  return descriptor;
+}
+
+/// The attributes' names differ by pass and mean the same.
+struct OperationNames {
+  cudnnBackendDescriptorType_t type;
+  cudnnBackendAttributeName_t x, weight, y, convolution, alpha, beta;
+};
+
+OperationNames names_of(Conv2dPass pass) {
+  switch (pass) {
+    case Conv2dPass::forward:
+      return {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
+    case Conv2dPass::backward_data:
+      return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
+    case Conv2dPass::backward_weight:
+      break;
+  }
+  return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
+}
+
+/// One convolution as a graph of cuDNN. cuDNN copies what it is given, so the parts may go.
+std::shared_ptr<const Descriptor> make_graph(const Conv2dProblem& problem, cudnnHandle_t handle) {
+  const Conv2dLayout layout = conv2d_layout(problem.shape);
+  const bool bfloat16 = problem.math == Conv2dMath::bfloat16;
+  const cudnnDataType_t type = bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+  const bool weight_is_result = problem.pass == Conv2dPass::backward_weight;
+  const OperationNames names = names_of(problem.pass);
+
+  Descriptor operation(names.type);
+  operation.set(names.x, tensor(kXId, type, layout.x));
+  // A gradient of a weight is summed by the optimizer in float32.
+  operation.set(names.weight,
+                tensor(kWeightId, weight_is_result ? CUDNN_DATA_FLOAT : type, layout.weight));
+  operation.set(names.y, tensor(kYId, type, layout.y));
+  operation.set(names.convolution, convolution(layout));
+  operation.set(names.alpha, 1.0F);
+  operation.set(names.beta, 0.0F);
+  operation.finalize();
+
+  auto graph = std::make_shared<Descriptor>(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  graph->set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
+  // Optional since cuDNN 9.8.
+  graph->set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);
+  graph->finalize();
+  return graph;
+}
+
+Descriptor engine_of(const Descriptor& config) {
+  return std::move(
+      config.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1)
+          .at(0));
+}
+
+/// Whether an engine gives equal bits for equal calls and rounds no more than `math` says.
+bool is_exact_enough(const Descriptor& engine, Conv2dMath math) {
+  const auto notes = engine.get_values<cudnnBackendNumericalNote_t>(
+      CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+  return std::none_of(notes.begin(), notes.end(), [math](cudnnBackendNumericalNote_t note) {
+    switch (note) {
+      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+      // These transform images and lose digits in it.
+      case CUDNN_NUMERICAL_NOTE_FFT:
+      case CUDNN_NUMERICAL_NOTE_WINOGRAD:
+      case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4:
+      case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
+      case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13:
+        return true;
+      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:  // rounds float32 to TF32
+        return math == Conv2dMath::float32;
+      default:
+        return false;
+    }
+  });
+}
+
+/// The engine's number and its settings.
+std::string name_of(const Descriptor& engine, const Descriptor& config) {
+  std::string name = str("eng", engine.get_value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+  for (const Descriptor& knob :
+       config.get_descriptors(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                              CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS))
+    name += str(
+        "_k",
+        static_cast<int>(knob.get_value<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE)),
+        "=", knob.get_value<std::int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE));
+  return name;
+}
+
+/// Null where cuDNN cannot make a plan of the configuration; `problem` then says why.
+std::optional<ExecutionPlan> make_plan(const std::shared_ptr<const Descriptor>& graph,
+                                       Descriptor config, std::string engine, cudnnHandle_t handle,
+                                       std::string& problem) {
+  Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);  // optional since cuDNN 9.8
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
+  // The heuristics propose engines that turn out not to serve this very shape or device.
+  const cudnnStatus_t status = plan.try_finalize();
+  if (status != CUDNN_STATUS_SUCCESS) {
+    problem = str(engine, ": ", cudnn_api().get_error_string(status));
+    return std::nullopt;
+  }
+  const auto bytes = static_cast<std::size_t>(
+      plan.get_value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
+  if (bytes > kMaxWorkspaceBytes) {
+    problem = str(engine, ": wants a workspace of ", bytes >> 20, " MiB");
+    return std::nullopt;
+  }
+  return ExecutionPlan{graph, std::move(config), std::move(plan), std::move(engine), bytes};
+}
+
+/// The configurations that a mode of the heuristics proposes, none if it does not know the graph.
+std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_t mode,
+                                  std::string& problem) {
+  Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+  heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
+  heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  const cudnnStatus_t status = heuristics.try_finalize();
+  if (status != CUDNN_STATUS_SUCCESS) {
+    problem = str("heuristics: ", cudnn_api().get_error_string(status));
+    return {};
+  }
+  return heuristics.get_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                    CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                                    heuristics.count_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS));
+}
+
+}  // namespace
+
+std::string visit_plans(const Conv2dProblem& problem, cudnnHandle_t handle,
+                        const std::function<bool(ExecutionPlan)>& visit) {
+  const auto graph = make_graph(problem, handle);
+  std::string why = "no engine is deterministic and exact enough";
+  std::set<std::string> seen;
+  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
+    for (Descriptor& config : proposals(*graph, mode, why)) {
+      const Descriptor engine = engine_of(config);
+      if (!is_exact_enough(engine, problem.math)) continue;
+      std::string name = name_of(engine, config);
+      if (!seen.insert(name).second) continue;
+      auto plan = make_plan(graph, std::move(config), std::move(name), handle, why);
+      if (plan && visit(std::move(*plan))) return why;
+    }
+  }
+  return why;
+}
+
+}  // namespace whisker::inline v0_1::kernels::cudnn

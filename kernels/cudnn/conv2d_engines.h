@@ -1,0 +1,30 @@
+// Execution plans of cuDNN: found by its heuristics, filtered, and kept.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <whisker/kernels/cudnn/conv2d.h>
+#include <whisker/kernels/cudnn/descriptor.h>
+
+namespace whisker::inline v0_1::kernels::cudnn {
+
+// Names of the arrays in a plan.
+inline constexpr std::int64_t kXId = 1, kWeightId = 2, kYId = 3;
+
+/// A plan that can be executed, with the descriptors that it was made of.
+struct ExecutionPlan {
+  std::shared_ptr<const Descriptor> graph;
+  Descriptor config, plan;
+  std::string engine;
+  std::size_t workspace_bytes = 0;
+};
+
+/// Calls visit(plan) for every plan of list_conv2d_engines() in its order, until one call returns
+/// true. Returns why there was no plan if there was none.
+std::string visit_plans(const Conv2dProblem& problem, cudnnHandle_t handle,
+                        const std::function<bool(ExecutionPlan)>& visit);
+
+}  // namespace whisker::inline v0_1::kernels::cudnn
