@@ -35,6 +35,9 @@ inline constexpr bool kSimulated = false;
 /// Defined where kWithCuda.
 kernels::cuda::Context& cuda_context(int index);
 
+/// Why a GPU cannot be used; empty if it can. Defined where kWithCuda.
+std::string cuda_device_problem(int index);
+
 /// What Storage and copy_bytes() do where a GPU is involved. Defined where kWithCuda.
 kernels::Buffer allocate_with_cuda(std::size_t bytes, Device device);
 void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* to,

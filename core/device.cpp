@@ -29,16 +29,21 @@ int cuda_device_count() {
 #endif
 
 Device parse_device(const std::string& text) {
-  const int count = cuda_device_count();
   if (text == "cpu") return Device::cpu();
-  if (text == "auto") return count > 0 && !kSimulated ? Device::cuda() : Device::cpu();
+  if (text == "auto") {
+    if constexpr (kWithCuda && !kSimulated)
+      return cuda_device_problem(0).empty() ? Device::cuda() : Device::cpu();
+    return Device::cpu();
+  }
   const int index = text == "cuda" ? 0 : text.starts_with("cuda:") ? parse_index(text) : -1;
   check<InputError>(index >= 0, "device: \"", text, "\" is none of auto, cpu, cuda, cuda:<index>");
   check<InputError>(kWithCuda, "device: this build has no CUDA, so ", text,
                     " cannot be used; configure with -D WHISKER_CUDA=native, or use cpu");
-  check<InputError>(index < count, "device: ", text, " was asked for, ", count,
-                    count == 1 ? " GPU is" : " GPUs are",
-                    " usable here; see nvidia-smi, or use cpu");
+  if constexpr (kWithCuda) {
+    const std::string problem = cuda_device_problem(index);
+    check<InputError>(problem.empty(), "device: ", text, " cannot be used: ", problem,
+                      "; see nvidia-smi, or use cpu");
+  }
   return Device::cuda(index);
 }
 

@@ -71,10 +71,10 @@ kernels::Buffer MemoryPool::allocate(std::size_t bytes) {
     block = source_.take(size);
   }
   const std::lock_guard lock(mutex_);
-  check<OutOfMemory>(block != nullptr, source_.name, ": ", size >> 20, " MiB wanted, ",
-                     stats_.used_bytes >> 20, " MiB in use",
-                     source_.describe_rest ? source_.describe_rest() : "",
-                     ": use a smaller batch or smaller nets");
+  if (!block)
+    throw OutOfMemory(str(source_.name, ": ", size >> 20, " MiB wanted, ", stats_.used_bytes >> 20,
+                          " MiB in use", source_.describe_rest ? source_.describe_rest() : "",
+                          ": use a smaller batch or smaller nets"));
   stats_.used_bytes += granted;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
   return kernels::Buffer(block, [this, granted](std::byte* p) { put_back(p, granted); });

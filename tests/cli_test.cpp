@@ -56,7 +56,7 @@ const std::string& trained_run() {
 
 }  // namespace
 
-TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][binary]") {
+TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][program]") {
   const Folder folder;
   write_text(folder / "file", "x");
   check_cases(
@@ -99,7 +99,7 @@ TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][binary]") {
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 
-TEST_CASE("Bad input exits with 3 and names the file", "[cli][binary]") {
+TEST_CASE("Bad input exits with 3 and names the file", "[cli][program]") {
   const Folder folder;
   fs::create_directory(folder / "empty");
   fs::create_directory(folder / "junk");
@@ -143,7 +143,7 @@ TEST_CASE("Bad input exits with 3 and names the file", "[cli][binary]") {
   CHECK_FALSE(fs::exists(folder / "cats"));
 }
 
-TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][binary]") {
+TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][program]") {
   const Folder folder;
   write_text(folder / "file", "x");
   check_cases(
@@ -158,7 +158,7 @@ TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][binary]"
       folder.path());
 }
 
-TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints", "[cli][binary]") {
+TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints", "[cli][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}), folder.path()).code == 0);
   // A file may not grow beyond this, which is what a full disk does to a checkpoint.
@@ -173,7 +173,7 @@ TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints",
   REQUIRE(run_catgan({"resume", "run", "--steps", "3"}, folder.path()).code == 0);
 }
 
-TEST_CASE("A folder that may not be written to exits with 4", "[cli][binary]") {
+TEST_CASE("A folder that may not be written to exits with 4", "[cli][program]") {
   if (::geteuid() == 0) SKIP("root may write everywhere");
   const Folder folder;
   fs::create_directory(folder / "locked");
@@ -183,7 +183,7 @@ TEST_CASE("A folder that may not be written to exits with 4", "[cli][binary]") {
               folder.path());
 }
 
-TEST_CASE("More memory than there is exits with 5", "[cli][binary]") {
+TEST_CASE("More memory than there is exits with 5", "[cli][program]") {
   const Folder folder;
   check_cases({{train({"--g-widths", "16384,16384,16384", "--size", "1024"}), 5,
                 "choose narrower --g-widths"},
@@ -197,7 +197,7 @@ TEST_CASE("More memory than there is exits with 5", "[cli][binary]") {
 }
 
 TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint",
-          "[cli][binary]") {
+          "[cli][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}), folder.path()).code == 0);
   const fs::path file = folder / "run" / "checkpoints" / "step-00000012.safetensors";
@@ -216,7 +216,7 @@ TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint
   CHECK(read_text(file) == before);
 }
 
-TEST_CASE("A folder that is not empty is not trained into", "[cli][binary]") {
+TEST_CASE("A folder that is not empty is not trained into", "[cli][program]") {
   const Folder folder;
   fs::create_directory(folder / "run");
   write_text(folder / "run" / "diary.txt", "dear diary");
@@ -225,7 +225,7 @@ TEST_CASE("A folder that is not empty is not trained into", "[cli][binary]") {
   CHECK(read_text(folder / "run" / "diary.txt") == "dear diary");
 }
 
-TEST_CASE("Run folders are numbered and named after preset and data", "[cli][binary]") {
+TEST_CASE("Run folders are numbered and named after preset and data", "[cli][program]") {
   const Folder folder;
   REQUIRE(run_catgan({"draw", "--count", "6", "--size", "16", "--out", "my cats"}, folder.path())
               .code == 0);
@@ -238,7 +238,7 @@ TEST_CASE("Run folders are numbered and named after preset and data", "[cli][bin
   CHECK(fs::is_directory(folder / "runs" / "00001-demo-my_cats"));
 }
 
-TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli][binary]") {
+TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli][program]") {
   const Folder folder;
   const auto draw = [&](const char* count, const char* seed, const char* out,
                         const std::string& from) {
@@ -261,7 +261,7 @@ TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli
   CHECK(fs::exists(folder / "twenty" / "grid.png"));
 }
 
-TEST_CASE("Training goes on on the device that it is told, and resumes there", "[cli][binary]") {
+TEST_CASE("Training goes on on the device that it is told, and resumes there", "[cli][program]") {
   if (whisker::cuda_device_count() == 0) {
     const Folder folder;
     check_cases({{train({"--device", "cuda"}), 2, "--device: "},
@@ -284,7 +284,7 @@ TEST_CASE("Training goes on on the device that it is told, and resumes there", "
   CHECK_THAT(elsewhere.err, ContainsSubstring("cuda:7"));
 }
 
-TEST_CASE("Printed settings train again as they are", "[cli][binary]") {
+TEST_CASE("Printed settings train again as they are", "[cli][program]") {
   const Folder folder;
   Words words{"config"};
   for (const std::string& flag : tiny_flags())
@@ -298,7 +298,7 @@ TEST_CASE("Printed settings train again as they are", "[cli][binary]") {
           .code == 0);
 }
 
-TEST_CASE("Asking for epochs sets the preset's number of steps aside", "[cli][binary]") {
+TEST_CASE("Asking for epochs sets the preset's number of steps aside", "[cli][program]") {
   const Folder folder;
   const Outcome printed = run_catgan({"config", "--epochs", "3"}, folder.path());
   const auto config = catgan::config_from_json(printed.out, "x");
@@ -306,7 +306,7 @@ TEST_CASE("Asking for epochs sets the preset's number of steps aside", "[cli][bi
   CHECK(config.steps == 0);
 }
 
-TEST_CASE("Help teaches and exits with 0", "[cli][binary]") {
+TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
   const Folder folder;
   const Outcome help = run_catgan({"--help"}, folder.path());
   CHECK(help.code == 0);

@@ -120,13 +120,22 @@ TEST_CASE("Bad JSON is refused with the name of the setting and what it wants", 
   CHECK_THAT(complaint_about("g_widths", Json::array()), ContainsSubstring("g_widths: 0 widths"));
   CHECK_THAT(complaint_about("size", 100), ContainsSubstring("size: 100 is not a multiple of 16"));
   CHECK_THAT(complaint_about("d_strides", {2}), ContainsSubstring("1 strides for 5 d_widths"));
-  CHECK_THAT(complaint_about("format", 2), ContainsSubstring("format 2"));
+  CHECK_THAT(complaint_about("format", 3), ContainsSubstring("format 3"));
   CHECK_THAT(complaint_after([](Json& json) { json.erase("format"); }),
              ContainsSubstring("format is missing"));
   CHECK_THAT(message_of<InputError>([] { config_from_json("{\"size\": ", "my.json"); }),
              ContainsSubstring("my.json: is not JSON"));
   CHECK_THAT(message_of<InputError>([] { config_from_json("[1]", "my.json"); }),
              ContainsSubstring("wants a JSON object"));
+}
+
+TEST_CASE("Settings from before there were devices are those of a run on the CPU", "[config]") {
+  Json json = Json::parse(catgan::to_json(catgan::make_preset("demo")));
+  json["format"] = 1;
+  json.erase("device");
+  CHECK(catgan::config_from_json(json.dump(), "old").device == "cpu");
+  json["format"] = 2;
+  CHECK_THROWS_AS(catgan::config_from_json(json.dump(), "new"), whisker::InputError);
 }
 
 TEST_CASE("Deeply nested JSON is refused without exhausting the stack", "[config]") {

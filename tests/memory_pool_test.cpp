@@ -113,4 +113,29 @@ TEST_CASE("a second training step asks nothing new of the system", "[memory_pool
   if (kReuses) CHECK(pool.stats().cached_bytes > 0);
 }
 
+TEST_CASE("a pool asks its source about the rest only when there is no more", "[memory_pool]") {
+  int asked = 0, left = 1;
+  MemorySource source = host_memory();
+  source.name = "toy memory";
+  source.take = [&, take = source.take](std::size_t bytes) {
+    return left-- > 0 ? take(bytes) : nullptr;
+  };
+  source.describe_rest = [&] {
+    ++asked;
+    return std::string(", none left");
+  };
+  MemoryPool pool(source);
+  { const kernels::Buffer held = pool.allocate(1 << 20); }
+  const kernels::Buffer again = pool.allocate(1 << 20);
+  CHECK(asked == 0);
+  try {
+    pool.allocate(3 << 20);
+    FAIL("it was given");
+  } catch (const OutOfMemory& error) {
+    CHECK(
+        std::string(error.what()).starts_with("toy memory: 3 MiB wanted, 1 MiB in use, none left"));
+  }
+  CHECK(asked == 1);
+}
+
 }  // namespace whisker::testing

@@ -143,7 +143,7 @@ TEST_CASE("Pictures are scaled to the data range, and mirrored only where asked 
   }
 }
 
-TEST_CASE("A run folder holds what its README names", "[resume][binary]") {
+TEST_CASE("A run folder holds what its README names", "[resume][program]") {
   const Folder folder;
   const Outcome outcome = run_catgan(train({}), folder.path());
   INFO(outcome.err);
@@ -170,7 +170,7 @@ TEST_CASE("A run folder holds what its README names", "[resume][binary]") {
 }
 
 TEST_CASE("Training killed and resumed ends in the same bits as training left alone",
-          "[resume][binary]") {
+          "[resume][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}, "whole"), folder.path()).code == 0);
   {
@@ -196,7 +196,7 @@ TEST_CASE("Training killed and resumed ends in the same bits as training left al
     CHECK(read_text(folder / "whole-cats" / name) == read_text(folder / "cut-cats" / name));
 }
 
-TEST_CASE("Killed at random moments, the newest checkpoint is always whole", "[resume][binary]") {
+TEST_CASE("Killed at random moments, the newest checkpoint is always whole", "[resume][program]") {
 #ifdef WHISKER_SANITIZED  // sanitized programs take ten times as long to start
   constexpr int kKills = 40;
 #else
@@ -234,7 +234,7 @@ TEST_CASE("Killed at random moments, the newest checkpoint is always whole", "[r
     CHECK_THAT(name, file_fixtures::StartsWith("step-"));
 }
 
-TEST_CASE("A signal finishes the step, saves and ends with its code", "[resume][binary]") {
+TEST_CASE("A signal finishes the step, saves and ends with its code", "[resume][program]") {
   for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
     const Folder folder;
     Process process(train({"--steps", "1000000", "--checkpoint-interval", "0"}), folder.path());
@@ -250,7 +250,7 @@ TEST_CASE("A signal finishes the step, saves and ends with its code", "[resume][
   }
 }
 
-TEST_CASE("A reader that goes away does not end training", "[resume][binary]") {
+TEST_CASE("A reader that goes away does not end training", "[resume][program]") {
   const Folder folder;
   Process process(train({"--steps", "40", "--log-interval", "1"}), folder.path());
   REQUIRE(process.wait_for("step 1/"));
@@ -259,7 +259,7 @@ TEST_CASE("A reader that goes away does not end training", "[resume][binary]") {
   CHECK_THAT(read_text(folder / "run" / "log.txt"), ContainsSubstring("done: 40 steps"));
 }
 
-TEST_CASE("A run without any checkpoint begins again from its settings", "[resume][binary]") {
+TEST_CASE("A run without any checkpoint begins again from its settings", "[resume][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}, "whole"), folder.path()).code == 0);
   REQUIRE(run_catgan(train({}, "cut"), folder.path()).code == 0);
@@ -271,7 +271,7 @@ TEST_CASE("A run without any checkpoint begins again from its settings", "[resum
   CHECK(statistics(folder / "whole") == statistics(folder / "cut"));
 }
 
-TEST_CASE("A finished run says so, and goes on when given more steps", "[resume][binary]") {
+TEST_CASE("A finished run says so, and goes on when given more steps", "[resume][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({"--steps", "20"}, "whole"), folder.path()).code == 0);
   REQUIRE(run_catgan(train({}), folder.path()).code == 0);
@@ -282,7 +282,7 @@ TEST_CASE("A finished run says so, and goes on when given more steps", "[resume]
   check_same_end(folder / "whole", folder / "run");
 }
 
-TEST_CASE("Settings that contradict the run are refused with a list", "[resume][binary]") {
+TEST_CASE("Settings that contradict the run are refused with a list", "[resume][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}), folder.path()).code == 0);
   const Outcome outcome = run_catgan(
@@ -302,7 +302,7 @@ TEST_CASE("Settings that contradict the run are refused with a list", "[resume][
 }
 
 TEST_CASE("A damaged newest checkpoint is set aside and training goes on from the one before",
-          "[resume][binary]") {
+          "[resume][program]") {
   const Folder folder;
   REQUIRE(run_catgan(train({}, "whole"), folder.path()).code == 0);
   REQUIRE(run_catgan(train({}, "cut"), folder.path()).code == 0);
@@ -316,7 +316,7 @@ TEST_CASE("A damaged newest checkpoint is set aside and training goes on from th
   check_same_end(folder / "whole", folder / "cut");
 }
 
-TEST_CASE("Pictures that changed are noticed", "[resume][binary]") {
+TEST_CASE("Pictures that changed are noticed", "[resume][program]") {
   const Folder folder;
   const auto draw = [&](const char* count) {
     return run_catgan({"draw", "--size", "16", "--count", count, "--out", "pictures"},
@@ -334,7 +334,7 @@ TEST_CASE("Pictures that changed are noticed", "[resume][binary]") {
       0);
 }
 
-TEST_CASE("Only one process trains in a folder", "[resume][binary]") {
+TEST_CASE("Only one process trains in a folder", "[resume][program]") {
   const Folder folder;
   Process first(train({"--steps", "1000000"}), folder.path());
   REQUIRE(first.wait_for("step 5/"));

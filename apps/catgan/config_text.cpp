@@ -16,7 +16,8 @@ using whisker::InputError;
 using whisker::str;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
+constexpr int kFormatWithoutDevice = 1;  // all runs were on the CPU
 
 template <class Enum>
 std::string choices() {
@@ -223,8 +224,10 @@ Config config_from_json(const std::string& text, const std::string& source) {
   const auto format = json.find("format");
   check<InputError>(format != json.end() && format->is_number_integer(), source,
                     ": format is missing; take the settings from `catgan config`");
-  check<InputError>(*format == kFormat, source, ": format ", format->dump(), ", but this catgan ",
-                    "reads format ", kFormat, "; use the version of catgan that wrote it");
+  check<InputError>(*format == kFormat || *format == kFormatWithoutDevice, source, ": format ",
+                    format->dump(), ", but this catgan reads format ", kFormat,
+                    "; use the version of catgan that wrote it");
+  if (*format == kFormatWithoutDevice) json.emplace("device", "cpu");
   Config config;
   std::set<std::string> known{"format"};
   for_each_field(config, [&](const Field& field, const auto&) { known.insert(field.name); });

@@ -37,7 +37,7 @@ class Gpu {
       : pool_({.name = str("memory of cuda:", index),
                .alignment = 256,
                .take = [index](std::size_t bytes) { return cuda::allocate_device(bytes, index); },
-               .give_back = [index](std::byte* block) { cuda::free_device(block, index); },
+               .give_back = cuda::free_device,
                .describe_rest = [index] { return describe_rest(index); }}) {
     const cuda::DeviceProperties properties = cuda::device_properties(index);
     context_.allocate = [this](std::size_t bytes) { return pool_.allocate(bytes); };
@@ -57,10 +57,11 @@ class Gpu {
     const std::lock_guard lock(mutex_);
     while (!uploads_.empty() && uploads_.front().done.reached())
       uploads_.pop_front();
-    kernels::Buffer staging = pinned_pool().allocate(bytes);
-    std::copy_n(from, bytes, staging.get());
-    cuda::copy_async(staging.get(), to, bytes, context_);
-    uploads_.push_back({std::move(staging), cuda::Event(context_)});
+    uploads_.push_back({pinned_pool().allocate(bytes), cuda::Event(context_)});
+    Upload& upload = uploads_.back();
+    std::copy_n(from, bytes, upload.staging.get());
+    cuda::copy_async(upload.staging.get(), to, bytes, context_);
+    upload.done.record(context_);
   }
 
   void download(const std::byte* from, std::byte* to, std::size_t bytes) {
@@ -102,9 +103,20 @@ int cuda_device_count() {
   return cuda::device_count();
 }
 
+std::string cuda_device_problem(int index) {
+  const int count = cuda::device_count();
+  if (count == 0) return cuda::count_problem();
+  if (index >= count) return str(count, count == 1 ? " GPU is there" : " GPUs are there");
+  const int capability = cuda::device_properties(index).compute_capability;
+  if (capability >= cuda::kMinComputeCapability) return {};
+  return str("its compute capability is ", capability / 10, ".", capability % 10,
+             ", the kernels want 8.0 or more");
+}
+
 kernels::cuda::Context& cuda_context(int index) {
   kernels::cuda::Context& context = gpu(index).context();
-  context.tf32 = tf32_allowed();
+  cuda::make_current(index);
+  if (context.tf32 != tf32_allowed()) context.tf32 = tf32_allowed();
   return context;
 }
 
@@ -117,9 +129,12 @@ void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* 
   if (from_device.type == Device::Type::cpu) return gpu(to_device.index).upload(from, to, bytes);
   Gpu& source = gpu(from_device.index);
   if (to_device.type == Device::Type::cpu) return source.download(from, to, bytes);
-  // Work on another GPU's stream must not overtake the copy.
+  if (to_device.index == from_device.index)
+    return cuda::copy_async(from, to, bytes, source.context());
+  // Streams of two GPUs are not ordered: the block may still be in use there, and soon will be.
+  cuda::synchronize(gpu(to_device.index).context());
   cuda::copy_async(from, to, bytes, source.context());
-  if (to_device.index != from_device.index) cuda::synchronize(source.context());
+  cuda::synchronize(source.context());
 }
 
 }  // namespace whisker::inline v0_1

@@ -29,6 +29,21 @@ int device_count() {
   return 0;
 }
 
+std::string count_problem() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess) return count > 0 ? "" : "the driver offers none";
+  cudaGetLastError();
+  return cudaGetErrorString(error);
+}
+
+void make_current(int device) {
+  thread_local int current = -1;
+  if (current == device) return;
+  check_cuda(cudaSetDevice(device), "cudaSetDevice");
+  current = device;
+}
+
 DeviceProperties device_properties(int device) {
   cudaDeviceProp all{};
   check_cuda(cudaGetDeviceProperties(&all, device), "cudaGetDeviceProperties");
@@ -54,9 +69,9 @@ std::byte* allocate_device(std::size_t bytes, int device) {
   return block_or_null(error, block, "cudaMalloc");
 }
 
-void free_device(std::byte* block, int device) {
-  const CurrentDevice current(device);
-  check_cuda(cudaFree(block), "cudaFree");
+// Freeing happens in destructors. It fails only after a failed kernel, which the next call reports.
+void free_device(std::byte* block) noexcept {
+  static_cast<void>(cudaFree(block));
 }
 
 std::byte* allocate_pinned(std::size_t bytes) {
@@ -65,8 +80,8 @@ std::byte* allocate_pinned(std::size_t bytes) {
   return block_or_null(error, block, "cudaMallocHost");
 }
 
-void free_pinned(std::byte* block) {
-  check_cuda(cudaFreeHost(block), "cudaFreeHost");
+void free_pinned(std::byte* block) noexcept {
+  static_cast<void>(cudaFreeHost(block));
 }
 
 cudaStream_t make_stream(int device) {
@@ -91,7 +106,10 @@ Event::Event(Context& context) {
   cudaEvent_t event = nullptr;
   check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   event_.reset(event, [](cudaEvent_t done) { cudaEventDestroy(done); });
-  check_cuda(cudaEventRecord(event, context.stream), "cudaEventRecord");
+}
+
+void Event::record(Context& context) {
+  check_cuda(cudaEventRecord(event_.get(), context.stream), "cudaEventRecord");
 }
 
 bool Event::reached() const {

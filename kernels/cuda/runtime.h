@@ -13,6 +13,12 @@ namespace whisker::inline v0_1::kernels::cuda {
 
 /// GPUs that the driver offers; 0 where there is no driver. Never throws.
 int device_count();
+/// Why device_count() is 0 in the runtime's words; empty if it is not.
+std::string count_problem();
+/// The lowest compute capability that the kernels are compiled for, as 10 * major + minor.
+inline constexpr int kMinComputeCapability = 80;
+/// Makes the device that of this thread's launches.
+void make_current(int device);
 
 struct DeviceProperties {
   std::string name;                          // "NVIDIA H200"
@@ -28,9 +34,9 @@ DeviceMemory device_memory(int device);
 
 /// Null when the device or the host has no more.
 std::byte* allocate_device(std::size_t bytes, int device);
-void free_device(std::byte* block, int device);
+void free_device(std::byte* block) noexcept;
 std::byte* allocate_pinned(std::size_t bytes);
-void free_pinned(std::byte* block);
+void free_pinned(std::byte* block) noexcept;
 
 /// A stream of its own, not ordered with the null stream.
 cudaStream_t make_stream(int device);
@@ -44,8 +50,9 @@ void synchronize(Context& context);
 /// A point in a stream that the host can ask about.
 class Event {
  public:
-  /// Marks the end of what is queued now.
   explicit Event(Context& context);
+  /// Marks the end of what is queued now.
+  void record(Context& context);
   bool reached() const;
 
  private:

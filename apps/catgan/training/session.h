@@ -11,7 +11,8 @@ namespace catgan {
 
 /// Puts the tensors of a scope where a configuration says, and sets the number of threads; "auto"
 /// and 0 in it become what was chosen. Throws UsageError for a device that is not there or a
-/// precision that it has no instructions for, whisker::OutOfMemory if training cannot fit.
+/// precision that it has no instructions for, whisker::OutOfMemory if training cannot fit into the
+/// memory of the CPU.
 class MachineScope {
  public:
   explicit MachineScope(Config& config);

@@ -51,8 +51,7 @@ class TrainingRun {
                   config_.batch, ", ", total_, " steps of ", per_epoch_, " an epoch, G ",
                   trainer_.generator().parameter_count(), " and D ",
                   trainer_.discriminator().parameter_count(), " parameters, ", config_.threads,
-                  config_.threads == 1 ? " thread" : " threads",
-                  config_.device == "cpu" ? "" : str(", ", config_.device)));
+                  config_.threads == 1 ? " thread" : " threads", ", on ", config_.device));
     if (trainer_.steps() == 0) write_reals();
     earlier_seconds_ = statistics_.seconds;
     start_ = Clock::now();
