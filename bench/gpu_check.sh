@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# Everything that only a GPU can show, in one go: ./run gpu-check [--out DIR] [--only PART]...
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+out="$root/build/gpu-check"
+build="$root/build/gpu"
+parts=(device build kernel-tests tensor-tests memcheck racecheck initcheck synccheck bench
+       train-demo train-article pytorch)
+only=()
+readonly skipped=77  # exit status of a part that cannot run here; its last line says why
+
+usage() {
+  cat <<TEXT
+usage: ./run gpu-check [--out DIR] [--only PART]...
+
+Builds whisker for the GPU of this machine and checks it there. Needs no network. Each part is on
+its own: one that fails hides none that follows. Exit status 0 unless a part failed.
+
+  --out DIR    logs, figures as JSON, and summary.json go here (build/gpu-check)
+  --only PART  only this part, of: ${parts[*]}
+
+environment:
+  WHISKER_DEPS      a folder of unpacked packages, for machines without them: its usr/include,
+                    usr/lib and the like are searched besides CMAKE_PREFIX_PATH
+  WHISKER_PYTHON    the Python that has torch (python3)
+  WHISKER_TIME      seconds that one part may take (900)
+TEXT
+}
+
+part=""
+while (($# > 0)); do
+  case "$1" in
+    --part) # as run_part() calls it
+      part="$2"
+      shift 2
+      ;;
+    --out)
+      out="$(realpath -m "${2:?--out needs a folder}")"
+      shift 2
+      ;;
+    --only)
+      if [[ " ${parts[*]} " != *" ${2-} "* ]]; then
+        echo "gpu-check: no such part: ${2-}; there are ${parts[*]}" >&2
+        exit 2
+      fi
+      only+=("$2")
+      shift 2
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+
+skip() {
+  echo "$*"
+  exit "$skipped"
+}
+
+need_gpu() {
+  if ! command -v nvidia-smi >/dev/null || ! nvidia-smi -L >/dev/null 2>&1; then
+    skip "there is no NVIDIA GPU here"
+  fi
+}
+
+# Ends the part unless the program was built.
+need_program() {
+  need_gpu
+  if [[ ! -x "$1" ]]; then skip "${1#"$root"/} was not built"; fi
+}
+
+# 9.0 becomes 90a: Hopper's own instructions are not in plain 90.
+architecture() {
+  local capability
+  capability="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)"
+  case "$capability" in
+    90) echo 90a-real ;;
+    *) echo "$capability-real" ;;
+  esac
+}
+
+use_dependencies() {
+  if [[ -z "${WHISKER_DEPS-}" ]]; then return; fi
+  local deps libraries
+  deps="$(realpath "$WHISKER_DEPS")"
+  libraries="$deps/usr/lib/$(uname -m)-linux-gnu:$deps/usr/lib:$deps/lib"
+  export CMAKE_PREFIX_PATH="$deps:$deps/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
+  export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  export LIBRARY_PATH="$libraries${LIBRARY_PATH:+:$LIBRARY_PATH}"
+}
+
+# Where pip puts cuDNN and cuBLAS beside PyTorch, if the system has none.
+use_libraries_of_torch() {
+  local folders
+  folders="$("${WHISKER_PYTHON:-python3}" - <<'PYTHON' 2>/dev/null || true
+import glob, os, site, sys
+roots = site.getsitepackages() + [site.getusersitepackages()] + sys.path
+found = {d for root in roots for d in glob.glob(os.path.join(root, "nvidia", "*", "lib"))}
+print(":".join(sorted(found)))
+PYTHON
+)"
+  if [[ -n "$folders" ]]; then
+    export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders"
+  fi
+}
+
+part_device() {
+  need_gpu
+  nvidia-smi
+  nvcc --version || echo "no nvcc"
+  cmake --version
+}
+
+part_build() {
+  need_gpu
+  command -v nvcc >/dev/null || skip "nvcc is not on PATH"
+  local generator="Unix Makefiles" keep_going=(-- -k)
+  if command -v ninja >/dev/null; then
+    generator=Ninja
+    keep_going=(-- -k 0)
+  fi
+  cmake -S "$root" -B "$build" -G "$generator" -D CMAKE_BUILD_TYPE=Release \
+    -D WHISKER_CUDA=native -D CMAKE_CUDA_ARCHITECTURES="$(architecture)"
+  cmake --build "$build" --parallel "$(nproc)" "${keep_going[@]}"
+}
+
+part_kernel-tests() {
+  need_program "$build/tests/whisker_cuda_tests"
+  "$build/tests/whisker_cuda_tests"
+}
+
+part_tensor-tests() {
+  need_program "$build/tests/whisker_tests"
+  WHISKER_TEST_DEVICE=cuda "$build/tests/whisker_tests"
+}
+
+# The kernels' tests, whose shapes are small, under a tool of compute-sanitizer.
+sanitize() {
+  need_program "$build/tests/whisker_cuda_tests"
+  command -v compute-sanitizer >/dev/null || skip "compute-sanitizer is not on PATH"
+  # Engines of libraries are not ours to check.
+  compute-sanitizer --tool "$1" --error-exitcode 1 "$build/tests/whisker_cuda_tests" "~[cudnn]"
+}
+part_memcheck() { sanitize memcheck; }
+part_racecheck() { sanitize racecheck; }
+part_initcheck() { sanitize initcheck; }
+part_synccheck() { sanitize synccheck; }
+
+part_bench() {
+  need_program "$build/bench/whisker_bench"
+  local dtype
+  for dtype in float32 tf32 bfloat16; do
+    "$build/bench/whisker_bench" --device cuda --dtype "$dtype" --tune "$out/tuning.json" \
+      --json "$out/bench-$dtype.json"
+  done
+}
+
+# train PRESET STEPS
+train() {
+  local program="$build/apps/catgan/catgan" folder="$out/train-$1"
+  need_program "$program"
+  rm -rf "$folder"
+  "$program" train --preset "$1" --steps "$2" --device cuda --out "$folder"
+}
+part_train-demo() { train demo 300; }
+part_train-article() { train article 200; }
+
+part_pytorch() {
+  need_gpu
+  local python="${WHISKER_PYTHON:-python3}"
+  "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null ||
+    skip "$python has no torch that sees a GPU"
+  "$python" "$root/bench/pytorch_step.py" --device cuda --net article --batch 64 --best \
+    --json | tee "$out/pytorch.json"
+}
+
+# Runs one part in a process of its own and notes how it went.
+run_part() {
+  local name="$1" log="$out/$1.log" start="$SECONDS" status=0 outcome reason=""
+  printf '%-14s ' "$name"
+  timeout --kill-after=10 "${WHISKER_TIME:-900}" bash "${BASH_SOURCE[0]}" --part "$name" --out "$out" \
+    >"$log" 2>&1 </dev/null || status=$?
+  case "$status" in
+    0) outcome=passed ;;
+    "$skipped")
+      outcome=skipped
+      reason="$(tail -n 1 "$log")"
+      ;;
+    124 | 137)
+      outcome=failed
+      reason="took longer than ${WHISKER_TIME:-900} s"
+      ;;
+    *)
+      outcome=failed
+      reason="exit status $status, see $log"
+      ;;
+  esac
+  printf '%-8s %5d s  %s\n' "$outcome" "$((SECONDS - start))" "$reason"
+  rows+=("$(printf '{"part": "%s", "outcome": "%s", "seconds": %d, "reason": "%s"}' \
+    "$name" "$outcome" "$((SECONDS - start))" "${reason//[\\\"]/ }")")
+  if [[ "$outcome" == failed ]]; then failures=$((failures + 1)); fi
+}
+
+main() {
+  mkdir -p "$out"
+  rows=()
+  failures=0
+  local name
+  for name in "${parts[@]}"; do
+    if ((${#only[@]} == 0)) || [[ " ${only[*]} " == *" $name "* ]]; then run_part "$name"; fi
+  done
+  local IFS=,
+  printf '[%s]\n' "${rows[*]}" >"$out/summary.json"
+  echo "logs and figures: $out"
+  ((failures == 0))
+}
+
+# Where the toolkit is when nobody put it on PATH.
+if ! command -v nvcc >/dev/null && [[ -x /usr/local/cuda/bin/nvcc ]]; then
+  export PATH="/usr/local/cuda/bin:$PATH"
+fi
+use_dependencies
+if [[ -n "$part" ]]; then
+  use_libraries_of_torch
+  "part_$part"
+else
+  main
+fi
