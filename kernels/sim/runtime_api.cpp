@@ -226,9 +226,8 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStr
     return error;
   if (bytes == 0) return cudaSuccess;
   if (!DeviceMemory::instance().valid(pointer, bytes))
-    return set_error(cudaErrorInvalidValue,
-                     str("cudaMemsetAsync: ", bytes, " bytes at ",
-                         DeviceMemory::instance().describe(pointer)));
+    return set_error(cudaErrorInvalidValue, str("cudaMemsetAsync: ", bytes, " bytes at ",
+                                                DeviceMemory::instance().describe(pointer)));
   device->enqueue(*stream, {.name = "cudaMemsetAsync", .run = [=] {
                               note_copy(pointer, bytes, Access::kWrite);
                               std::memset(pointer, value, bytes);
@@ -249,7 +248,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return cudaStreamCreateWithFlags(stream, 0);
+}
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const Locked device;
@@ -325,8 +326,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Locked device;
-  for (const cudaError_t error : {device->usable(event, "cudaEventRecord"),
-                                  device->usable(stream, "cudaEventRecord")})
+  for (const cudaError_t error :
+       {device->usable(event, "cudaEventRecord"), device->usable(stream, "cudaEventRecord")})
     if (error != cudaSuccess) return error;
   event->capture = stream->capture;
   event->was_captured = stream->capture != nullptr;
@@ -365,21 +366,19 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   if (!event->stream) return cudaSuccess;
   join(stream->clock, event->clock);
   device->enqueue(*stream, {.name = "cudaStreamWaitEvent",
-                            .run =
-                                [producer = event->stream, sequence = event->sequence] {
-                                  Device& all = Device::instance();
-                                  const auto& live = all.streams;
-                                  // A destroyed stream has run to its end.
-                                  if (std::find(live.begin(), live.end(), producer) != live.end())
-                                    all.drain(*producer, sequence);
-                                }});
+                            .run = [producer = event->stream, sequence = event->sequence] {
+                              Device& all = Device::instance();
+                              const auto& live = all.streams;
+                              // A destroyed stream has run to its end.
+                              if (std::find(live.begin(), live.end(), producer) != live.end())
+                                all.drain(*producer, sequence);
+                            }});
   return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Locked device;
-  if (const cudaError_t error = device->usable(event, "cudaEventSynchronize");
-      error != cudaSuccess)
+  if (const cudaError_t error = device->usable(event, "cudaEventSynchronize"); error != cudaSuccess)
     return error;
   if (event->was_captured) return capture_forbids("cudaEventSynchronize");
   if (event->stream) device->drain(*event->stream, event->sequence);
@@ -402,8 +401,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   const Locked device;
-  for (const cudaError_t error : {device->usable(start, "cudaEventElapsedTime"),
-                                  device->usable(end, "cudaEventElapsedTime")})
+  for (const cudaError_t error :
+       {device->usable(start, "cudaEventElapsedTime"), device->usable(end, "cudaEventElapsedTime")})
     if (error != cudaSuccess) return error;
   const auto reached = [](const Event* event) {
     return event->time && *event->time != std::chrono::steady_clock::time_point{};

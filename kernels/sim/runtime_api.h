@@ -80,8 +80,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceSynchronize();
 
-// Memory. New device memory is filled with 0xFF, which is a NaN in every floating-point type. Copies
-// from pageable memory read it at once, copies to it are complete on return, as CUDA has it.
+// Memory. New device memory is filled with 0xFF, which is a NaN in every floating-point type.
+// Copies from pageable memory read it at once, copies to it are complete on return, as CUDA has it.
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
 cudaError_t cudaFree(void* pointer);
 cudaError_t cudaMallocAsync(void** pointer, std::size_t bytes, cudaStream_t stream);
