@@ -283,7 +283,7 @@ void BlockRunner::record(std::string&& report) {
 
 void BlockRunner::fail(std::string&& what) {
   record(str(where(current_thread), ": ", what));
-  what = std::string();  // its fiber is never unwound
+  std::string().swap(what);  // its fiber is never unwound, so nothing else would free it
   switch_to(main_);
   std::abort();
 }

@@ -1,6 +1,7 @@
 // Every kind of bug that the simulator is to find, once broken and once not.
 #include "bugs.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <vector>
 
@@ -108,7 +109,7 @@ const std::vector<Bug>& bugs() {
        {"out of bounds", "shifted_copy"},
        nullptr,
        true},
-      {WHISKER_BUG(misaligned_vector), Plain::kCrash, {"misaligned"}, kDevice},
+      {WHISKER_BUG(misaligned_vector), Plain::kCrash, {"misaligned"}, kDevice, true},
       {WHISKER_BUG(pageable_pointer),
        Plain::kNothing,
        {"pageable host memory: read of 4 bytes", "shifted_copy"},
@@ -214,4 +215,13 @@ TEST_CASE("Every bug is found where it is said to be found", "[sim]") {
     // If this begins to fail, the plain mode has learnt something: say so above.
     if (!kChecking && bug.plain == Plain::kNothing) CHECK_FALSE(found_once);
   }
+}
+
+// Ends the process, so it is hidden; tests/CMakeLists.txt runs it for each of these bugs.
+TEST_CASE("The sanitizers stop at the bug named by WHISKER_TEST_BUG", "[.][sanitized]") {
+  const char* name = std::getenv("WHISKER_TEST_BUG");
+  REQUIRE(name != nullptr);
+  for (const Bug& bug : bugs())
+    if (std::string(bug.name) == name) run(bug, Variant::kBroken, orders().front());
+  FAIL("no sanitizer stopped at the bug");
 }
