@@ -44,6 +44,7 @@ void check_gemm_sizes(const Conv2dShape& s) {
              "split the channels");
   check_size(s.out_channels * s.kernel_h * s.kernel_w, "taps by output channels",
              "split the channels");
+  check_size(s.weight_size(), "elements of the weight", "split the channels");
 }
 
 ImageWindow forward_window(const Conv2dShape& s) {

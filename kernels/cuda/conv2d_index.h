@@ -120,7 +120,7 @@ struct DenseMatrix {
 struct PhaseWeight {
   static constexpr Major kMajor = Major::mn;
   using Mn = int;
-  using K = std::int64_t;
+  using K = int;  // weights are counted in 32 bits, see check_gemm_sizes()
   int kernel_w = 1, channels = 1, row_size = 1;  // row_size: R * S * C
   int first_h = 0, first_w = 0, stride_h = 1, stride_w = 1;
   IndexDivisor taps_w, outputs;
@@ -130,7 +130,7 @@ struct PhaseWeight {
     const auto [taps, o] = outputs.split(index);
     const auto [i, j] = taps_w.split(taps);
     const int r = first_h + i * stride_h, s = first_w + j * stride_w;
-    return std::int64_t{o} * row_size + (r * kernel_w + s) * channels;
+    return o * row_size + (r * kernel_w + s) * channels;
   }
   WHISKER_HOST_DEVICE constexpr std::int64_t offset(Mn mn, K k) const { return k + mn; }
 };

@@ -172,6 +172,8 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
   using TileA = OperandTile<T, kMajorA, kSizes.block_m, kMmaThreads<kTile>>;
   using TileB = OperandTile<T, kMajorB, kSizes.block_n, kMmaThreads<kTile>>;
   constexpr int kBlockK = TileA::kBlockK;
+  // Fragments that are read word by word leave no registers for two steps at once.
+  [[maybe_unused]] constexpr int kUnrolledSteps = TileA::kByLdmatrix && TileB::kByLdmatrix ? 2 : 1;
 
   WHISKER_DYNAMIC_SHARED(shared);
   const auto tile = group.tile(static_cast<int>(blockIdx.x));
@@ -210,7 +212,7 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
     start_copy(k + kAhead * kBlockK, shared + before);
     const unsigned char* stage = shared + at;
     at = at + kSizes.stage_bytes() == kSizes.shared_bytes() ? 0 : at + kSizes.stage_bytes();
-#pragma unroll
+#pragma unroll(kUnrolledSteps)
     for (int step = 0; step < kMmaBlockKBytes / kMmaStepBytes; ++step) {
       std::uint32_t columns[kFragmentsN][4];
 #pragma unroll
