@@ -133,7 +133,7 @@ GpuPeak measure_gpu_peak(GpuDtype dtype, cuda::Context& context, GpuTimer& timer
   with_element_type(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const MatmulShape shape{kSize, kSize, kSize};
-    const auto random = [](std::uint64_t seed) {
+    const auto random = [&](std::uint64_t seed) {
       return cast(whisker::random_uniform({kSize, kSize}, -1, 1, {.seed = seed}),
                   whisker::dtype_of<T>);
     };

@@ -4,6 +4,7 @@
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cuda/error.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/conv2d.h>
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include <whisker/core/cuda/tuning.h>
+#include <whisker/kernels/check.h>
 
 #include "catch.h"
 
