@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "conv2d_cases.h"
+
 namespace whisker_bench {
 
 struct Measurement {
@@ -34,8 +36,8 @@ void print_line(const Measurement& m, const Peak& peak);
 /// All measurements with the machine's description, as JSON text.
 std::string to_json(const std::vector<Measurement>& measurements, const Peak& peak);
 
-/// The convolutions of the article's nets, or of nets with other widths: all three passes each.
-std::vector<Measurement> bench_convolutions(int batch, int image_size, int divide_widths,
+/// All three passes of each convolution, on the CPU.
+std::vector<Measurement> bench_convolutions(const std::vector<ConvCase>& cases,
                                             const std::string& filter, bool bfloat16,
                                             const Peak& peak);
 

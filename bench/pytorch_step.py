@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One DCGAN training step in PyTorch on the CPU: the peer that catgan's step is timed against.
+"""One DCGAN training step in PyTorch: the peer that catgan's step is timed against.
 
 A step is one update of D (real and fake in two forward passes, each with its own batch
 statistics) and one update of G. G's forward runs once: D's update sees the fake detached, G's
@@ -10,6 +10,7 @@ weights is computed there. Adam is PyTorch's fused one.
   python3 bench/pytorch_step.py --demo-like-article --batch 32 --layout channels_last
   python3 bench/pytorch_step.py --net demo --batch 32 --best            (tries the settings)
   python3 bench/pytorch_step.py --net article --batch 8 --json          (one JSON line)
+  python3 bench/pytorch_step.py --device cuda --net article --batch 64 --best
 
 Nets, all convolutions 5x5 with bias, norm + leaky ReLU 0.2 after each but G's last:
   article             128x128; G: dense 100 -> 8x8x1024, leaky ReLU, stride 2 to 512, 256, 128,
@@ -23,6 +24,11 @@ Padding is PyTorch's natural form (padding 2, output_padding 1), the mirror imag
 SAME: the same amount of work. The environment variables OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE
 are removed, because they would slow one peer and not the other. Settings of the allocator and of
 OpenMP must be in place before the process starts, so the script re-executes itself with them.
+
+On a GPU a step is timed by CUDA events, inputs lie on the device, and losses are not copied to
+the host. --best then tries eager, channels_last, bf16, torch.compile and CUDA graphs one after
+the other; each of them with TF32 allowed in float32 products. With --graph the whole step (both
+nets, both optimizers) is captured once and replayed, which wants Adam's capturable=True.
 
 Written against Python 3.11 and torch 2.15.0; needs torch 2.4 or newer (fused Adam on the CPU).
 """
@@ -73,6 +79,12 @@ def parse_arguments():
     parser.add_argument("--d-widths", type=widths, default=[32, 64, 128, 256],
                         help="demo: channels of each stride-2 convolution")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--graph", action="store_true",
+                        help="cuda: replay the step as a CUDA graph")
+    parser.add_argument("--adam", choices=["fused", "foreach"], default="fused")
+    parser.add_argument("--tf32", choices=["on", "off"], default="on",
+                        help="cuda: float32 products may be rounded to TF32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
@@ -92,6 +104,8 @@ def parse_arguments():
     parser.add_argument("--try-backward", action="store_true", help="with --best")
     parser.add_argument("--try-compile", action="store_true", help="with --best")
     arguments = parser.parse_args()
+    if arguments.graph and arguments.device != "cuda":
+        parser.error("--graph needs --device cuda")
     for name in ("batch", "threads", "steps"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
@@ -168,7 +182,7 @@ def build_nets(arguments):
 
 
 def make_step(torch, arguments):
-    """The function that does one training step and returns (d_loss, g_loss)."""
+    """The function that does one training step and returns (d_loss, g_loss) as tensors."""
     functional = torch.nn.functional
     generator, discriminator, side = build_nets(arguments)
     for parameter in itertools.chain(generator.parameters(), discriminator.parameters()):
@@ -176,19 +190,25 @@ def make_step(torch, arguments):
             torch.nn.init.trunc_normal_(parameter, std=0.02, a=-0.04, b=0.04)
     memory_format = (torch.channels_last if arguments.layout == "channels_last"
                      else torch.contiguous_format)
-    generator.to(memory_format=memory_format)
-    discriminator.to(memory_format=memory_format)
-    g_adam = torch.optim.Adam(generator.parameters(), 2e-4, betas=(0.5, 0.999), fused=True)
-    d_adam = torch.optim.Adam(discriminator.parameters(), 5e-5, betas=(0.5, 0.999), fused=True)
+    device = arguments.device
+    generator.to(device, memory_format=memory_format)
+    discriminator.to(device, memory_format=memory_format)
+    adam = dict(betas=(0.5, 0.999), capturable=arguments.graph, **{arguments.adam: True})
+    g_adam = torch.optim.Adam(generator.parameters(), 2e-4, **adam)
+    d_adam = torch.optim.Adam(discriminator.parameters(), 5e-5, **adam)
     d_parameters = list(discriminator.parameters())
     if arguments.compile:
         generator = torch.compile(generator)
         discriminator = torch.compile(discriminator)
-    real = (torch.rand(arguments.batch, 3, side, side) - 0.5).contiguous(
+    real = (torch.rand(arguments.batch, 3, side, side, device=device) - 0.5).contiguous(
         memory_format=memory_format)
-    ones, zeros = torch.ones(arguments.batch, 1), torch.zeros(arguments.batch, 1)
-    precision = ((lambda: torch.autocast("cpu", torch.bfloat16)) if arguments.precision == "bf16"
-                 else contextlib.nullcontext)
+    ones = torch.ones(arguments.batch, 1, device=device)
+    zeros = torch.zeros(arguments.batch, 1, device=device)
+    precision = contextlib.nullcontext
+    if arguments.precision == "bf16":
+        # A captured step must not read a cache that autocast fills outside the capture.
+        precision = lambda: torch.autocast(device, torch.bfloat16,
+                                           cache_enabled=not arguments.graph)
 
     def loss_of(pictures, labels):
         with precision():
@@ -196,7 +216,7 @@ def make_step(torch, arguments):
         return functional.binary_cross_entropy_with_logits(logits.float(), labels)
 
     def step():
-        z = torch.rand(arguments.batch, 100) * 2 - 1
+        z = torch.rand(arguments.batch, 100, device=device) * 2 - 1
         with precision():
             fake = generator(z)
         d_adam.zero_grad(set_to_none=True)
@@ -220,9 +240,42 @@ def make_step(torch, arguments):
         g_adam.step()
         for parameter in d_parameters:
             parameter.requires_grad_(True)
-        return float(d_loss), float(g_loss.detach())
+        return d_loss, g_loss.detach()
 
     return step
+
+
+def captured(torch, step):
+    """The step as a CUDA graph: the losses are the same tensors after each replay."""
+    side_stream = torch.cuda.Stream()
+    side_stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side_stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side_stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        losses = step()
+
+    def replay():
+        graph.replay()
+        return losses
+
+    return replay
+
+
+def timed(torch, arguments, step):
+    """One step's seconds and losses: by the GPU's clock there, by the host's on the CPU."""
+    if arguments.device == "cuda":
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        losses = step()
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end) / 1e3, losses
+    begin = time.perf_counter()
+    losses = tuple(map(float, step()))
+    return time.perf_counter() - begin, losses
 
 
 def peak_rss_mb():
@@ -234,29 +287,42 @@ def measure(arguments):
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     rss_import = peak_rss_mb()
+    if arguments.device == "cuda":
+        if not torch.cuda.is_available():
+            sys.exit("pytorch_step: torch sees no GPU here; use --device cpu")
+        torch.backends.cuda.matmul.allow_tf32 = arguments.tf32 == "on"
+        torch.backends.cudnn.allow_tf32 = arguments.tf32 == "on"
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark_limit = 0  # try every algorithm, not the first ten
     step = make_step(torch, arguments)
     for _ in range(arguments.warmup):
         step()
+    if arguments.graph:
+        step = captured(torch, step)
     times = []
     while len(times) < arguments.steps or sum(times) < arguments.seconds:
-        begin = time.perf_counter()
-        d_loss, g_loss = step()
-        times.append(time.perf_counter() - begin)
+        seconds, losses = timed(torch, arguments, step)
+        times.append(seconds)
+    d_loss, g_loss = map(float, losses)
     median = statistics.median(times)
     settings = {name: getattr(arguments, name) for name in
-                ("net", "batch", "threads", "layout", "precision", "backward", "allocator",
-                 "openmp", "compile")}
+                ("device", "net", "batch", "threads", "layout", "precision", "tf32", "backward",
+                 "allocator", "openmp", "compile", "graph", "adam")}
     if arguments.net == "demo":
         settings.update(g_widths=arguments.g_widths, d_widths=arguments.d_widths)
     return {"peer": f"torch {torch.__version__}", **settings, "steps": len(times),
             "median_ms": round(median * 1e3, 2), "min_ms": round(min(times) * 1e3, 2),
+            "gpu_peak_mb": (round(torch.cuda.max_memory_reserved() / 1e6)
+                            if arguments.device == "cuda" else 0),
             "images_per_s": round(arguments.batch / median, 2),
             "peak_rss_mb": round(peak_rss_mb()), "import_rss_mb": round(rss_import),
             "d_loss": d_loss, "g_loss": g_loss}
 
 
 def show(result):
-    kept = ("net", "batch", "threads", "layout", "precision", "backward", "allocator", "openmp")
+    kept = ["net", "batch", "layout", "precision", "backward"]
+    kept += (["tf32", "adam", "graph"] if result["device"] == "cuda"
+             else ["threads", "allocator", "openmp"])
     print(f"{result['median_ms']:9.1f} ms (min {result['min_ms']:.1f}), "
           f"{result['images_per_s']:.1f} img/s, peak {result['peak_rss_mb']} MB "
           f"(after import {result['import_rss_mb']} MB), {result['steps']} steps, "
@@ -268,10 +334,10 @@ def child_result(arguments, settings):
     command = [sys.executable, os.path.abspath(__file__), "--json", "--net", arguments.net,
                "--g-widths", ",".join(map(str, arguments.g_widths)),
                "--d-widths", ",".join(map(str, arguments.d_widths))]
-    for name in ("batch", "threads", "precision", "steps", "warmup", "seconds"):
+    for name in ("device", "batch", "threads", "tf32", "steps", "warmup", "seconds"):
         command += ["--" + name, str(getattr(arguments, name))]
-    for name, value in settings.items():
-        command += ["--compile"] * value if name == "compile" else ["--" + name, value]
+    for name, value in {"precision": arguments.precision, **settings}.items():
+        command += ["--" + name] * value if isinstance(value, bool) else ["--" + name, value]
     environment = {k: v for k, v in os.environ.items() if k != READY_MARK}
     child = subprocess.run(command, env=environment, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True)
@@ -282,8 +348,23 @@ def child_result(arguments, settings):
     return json.loads(child.stdout.splitlines()[-1])
 
 
+GPU_SETTINGS = [
+    {"adam": "foreach"},
+    {},
+    {"layout": "channels_last"},
+    {"layout": "channels_last", "precision": "bf16"},
+    {"layout": "channels_last", "precision": "bf16", "compile": True},
+    {"layout": "channels_last", "precision": "bf16", "graph": True},
+    {"layout": "channels_last", "precision": "bf16", "graph": True, "compile": True},
+    {"layout": "channels_last", "graph": True},
+    {"layout": "channels_last", "graph": True, "compile": True},
+]
+
+
 def find_best(arguments):
     """Every combination in a process of its own; the fastest median wins."""
+    if arguments.device == "cuda":
+        return fastest(arguments, GPU_SETTINGS)
     allocators = ["default", "tuned", "tuned_huge"]
     allocators += [name for name in ("jemalloc", "tcmalloc") if preload_of(name)]
     axes = {
@@ -293,16 +374,25 @@ def find_best(arguments):
         "backward": ["split", "joint"] if arguments.try_backward else [arguments.backward],
         "compile": [False, True] if arguments.try_compile else [arguments.compile],
     }
+    return fastest(arguments, [dict(zip(axes, values))
+                               for values in itertools.product(*axes.values())])
+
+
+def fastest(arguments, all_settings):
+    """The best result; with --json it carries the others along."""
     results = []
-    for values in itertools.product(*axes.values()):
-        result = child_result(arguments, dict(zip(axes, values)))
+    for settings in all_settings:
+        result = child_result(arguments, settings)
         if result is not None:
             results.append(result)
             if not arguments.json:
                 show(result)
     if not results:
         sys.exit("pytorch_step: no setting worked")
-    return min(results, key=lambda result: result["median_ms"])
+    best = dict(min(results, key=lambda result: result["median_ms"]))
+    if arguments.device == "cuda":
+        best["all"] = results
+    return best
 
 
 def main():

@@ -1,0 +1,204 @@
+#ifdef WHISKER_CUDA
+#include <algorithm>
+
+#include <whisker/core/ops/cast.h>
+#include <whisker/core/random.h>
+#include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cuda/error.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/conv2d.h>
+
+#include "gpu_report.h"
+
+namespace whisker_bench {
+namespace {
+
+using namespace whisker::kernels::cuda;
+using whisker::Tensor;
+using whisker::kernels::Conv2dShape;
+namespace cudnn = whisker::kernels::cudnn;
+
+const char* name_of(Conv2dPass pass) {
+  switch (pass) {
+    case Conv2dPass::forward:
+      return "forward";
+    case Conv2dPass::backward_data:
+      return "backward data";
+    case Conv2dPass::backward_weight:
+      break;
+  }
+  return "backward weight";
+}
+
+std::vector<Conv2dPlan> cudnn_plans(Conv2dPass pass, const Conv2dShape& shape, Conv2dMath math,
+                                    Context& context) {
+  std::vector<Conv2dPlan> plans;
+  if constexpr (cudnn::kWithCudnn) {
+    if (!cudnn_usable()) return plans;
+    for (const auto& engine : cudnn::list_conv2d_engines({pass, shape, math}, context))
+      plans.push_back({.algorithm = Conv2dAlgorithm::cudnn, .engine = engine.name});
+  }
+  return plans;
+}
+
+/// Every plan of ours, with half and twice the splits that the model suggests.
+std::vector<Conv2dPlan> all_own_plans(Conv2dPass pass, const Conv2dShape& shape,
+                                      const Conv2dFacts& facts) {
+  std::vector<Conv2dPlan> plans;
+  for (const Conv2dPlan& guess : rank_conv2d_plans(pass, shape, facts)) {
+    plans.push_back(guess);
+    if (pass != Conv2dPass::backward_weight) continue;
+    for (const int splits : {guess.splits / 2, guess.splits * 2})
+      if (splits > 0) {
+        plans.push_back(guess);
+        plans.back().splits = splits;
+      }
+  }
+  return plans;
+}
+
+std::string describe(const Conv2dPlan& plan) {
+  return plan.splits > 1 ? to_string(plan) + "/" + std::to_string(plan.splits) : to_string(plan);
+}
+
+template <class T>
+class ConvolutionBench {
+ public:
+  ConvolutionBench(const ConvCase& c, const GpuSetting& setting)
+      : case_(c), setting_(setting), facts_(conv2d_facts<T>(setting.context)) {
+    const Conv2dShape& s = c.shape;
+    const auto random = [](const whisker::Shape& shape, std::uint64_t seed) {
+      return whisker::random_uniform(shape, -1, 1, {.seed = seed});
+    };
+    x_ = cast(random({s.batch, s.in_h, s.in_w, s.in_channels}, 1), whisker::dtype_of<T>);
+    dy_ = cast(random({s.batch, s.out_h(), s.out_w(), s.out_channels}, 2), whisker::dtype_of<T>);
+    weight_ = random({s.out_channels, s.kernel_h, s.kernel_w, s.in_channels}, 3);
+  }
+
+  GpuResult bench(Conv2dPass pass, std::vector<TunedConv2d>& tuned) {
+    const Conv2dShape& shape = case_.shape;
+    const bool tuning = !setting_.options.tune_path.empty();
+    const Tensor expected = expected_of(pass);
+    GpuResult result{.name = case_.name + " " + name_of(pass), .flops = shape.flops()};
+    std::vector<Conv2dPlan> own =
+        tuning ? all_own_plans(pass, shape, facts_) : std::vector{choice_of_ours(pass)};
+    std::vector<Conv2dPlan> rivals = cudnn_plans(pass, shape, facts_.math, setting_.context);
+    keep_right(own, pass, expected, result);
+    keep_right(rivals, pass, expected, result);
+    if (own.empty()) return result;
+
+    std::vector<Conv2dPlan> finalists{fastest(own, pass)};
+    if (!rivals.empty()) finalists.push_back(fastest(rivals, pass));
+    const std::vector<double> times = measure(finalists, pass, setting_.options.rounds);
+    result.kernel = describe(finalists[0]);
+    result.microseconds = times[0];
+    if (times.size() > 1) {
+      result.rival = describe(finalists[1]);
+      result.rival_microseconds = times[1];
+    }
+    // What differs by less than the noise stays with our own kernels.
+    const bool rival_wins = times.size() > 1 && times[1] < 0.98 * times[0];
+    tuned.push_back({.pass = pass,
+                     .shape = shape,
+                     .math = facts_.math,
+                     .plan = finalists[rival_wins ? 1 : 0],
+                     .microseconds = times[rival_wins ? 1 : 0]});
+    return result;
+  }
+
+ private:
+  Conv2dPlan choice_of_ours(Conv2dPass pass) const {
+    const Conv2dWish wish{
+        .policy = Conv2dPolicy::own,
+        .tuned = find_tuned_conv2d(setting_.context.device, pass, case_.shape, facts_.math)};
+    return choose_conv2d_plan(pass, case_.shape, facts_, wish);
+  }
+
+  Tensor empty_result(Conv2dPass pass) const {
+    if (pass == Conv2dPass::forward) return Tensor::empty(dy_.shape(), dy_.dtype());
+    if (pass == Conv2dPass::backward_data) return Tensor::empty(x_.shape(), x_.dtype());
+    return Tensor::empty(weight_.shape());
+  }
+
+  void run(const Conv2dPlan& plan, Conv2dPass pass, Tensor& result) {
+    Context& context = setting_.context;
+    const whisker::kernels::Weight<float> weight{weight_.kernel_data<float>(), &packed_};
+    const float* no_bias = nullptr;
+    if (pass == Conv2dPass::forward)
+      conv2d_forward(plan, x_.kernel_data<T>(), weight, no_bias, result.kernel_mutable_data<T>(),
+                     case_.shape, context);
+    else if (pass == Conv2dPass::backward_data)
+      conv2d_backward_data(plan, dy_.kernel_data<T>(), weight, no_bias,
+                           result.kernel_mutable_data<T>(), case_.shape, context);
+    else
+      conv2d_backward_weight(plan, x_.kernel_data<T>(), dy_.kernel_data<T>(),
+                             result.kernel_mutable_data<float>(), case_.shape, context);
+  }
+
+  /// By the kernel that has no tensor cores; tests compare that one with the definition.
+  Tensor expected_of(Conv2dPass pass) {
+    Tensor result = empty_result(pass);
+    run(choose_conv2d_algorithm(pass, case_.shape, facts_, "simt"), pass, result);
+    return result;
+  }
+
+  void keep_right(std::vector<Conv2dPlan>& plans, Conv2dPass pass, const Tensor& expected,
+                  GpuResult& result) {
+    std::erase_if(plans, [&](const Conv2dPlan& plan) {
+      // Whatever a plan leaves unwritten is wrong: all bits set is NaN.
+      Tensor actual = empty_result(pass);
+      check_cuda(
+          cudaMemsetAsync(actual.raw_mutable_data(), 0xFF, actual.bytes(), setting_.context.stream),
+          "cudaMemsetAsync");
+      run(plan, pass, actual);
+      if (distance(actual, expected) <= allowed_distance(setting_.options.dtype)) return false;
+      result.wrong.push_back(describe(plan));
+      return true;
+    });
+  }
+
+  std::vector<double> measure(const std::vector<Conv2dPlan>& plans, Conv2dPass pass, int rounds) {
+    Tensor result = empty_result(pass);
+    std::vector<Body> bodies;
+    for (const Conv2dPlan& plan : plans)
+      bodies.emplace_back([&, plan] { run(plan, pass, result); });
+    return setting_.timer.medians(bodies, rounds);
+  }
+
+  Conv2dPlan fastest(const std::vector<Conv2dPlan>& plans, Conv2dPass pass) {
+    constexpr int kRounds = 5;
+    if (plans.size() == 1) return plans[0];
+    const std::vector<double> times = measure(plans, pass, kRounds);
+    return plans[static_cast<std::size_t>(std::min_element(times.begin(), times.end()) -
+                                          times.begin())];
+  }
+
+  const ConvCase& case_;
+  const GpuSetting& setting_;
+  Conv2dFacts facts_;
+  Tensor x_, dy_, weight_;
+  whisker::kernels::PackedWeights packed_;
+};
+
+}  // namespace
+
+std::vector<GpuResult> bench_gpu_convolution(const ConvCase& c, const GpuSetting& setting,
+                                             std::vector<TunedConv2d>& tuned) {
+  std::vector<Conv2dPass> passes;
+  for (const Conv2dPass pass :
+       {Conv2dPass::forward, Conv2dPass::backward_data, Conv2dPass::backward_weight})
+    if (is_wanted(c.name + " " + name_of(pass), setting.options)) passes.push_back(pass);
+  std::vector<GpuResult> results;
+  if (passes.empty()) return results;
+  with_element_type(setting.options.dtype, [&](auto tag) {
+    ConvolutionBench<typename decltype(tag)::type> bench(c, setting);
+    for (const Conv2dPass pass : passes) {
+      results.push_back(bench.bench(pass, tuned));
+      print_line(results.back(), setting.peak);
+    }
+  });
+  return results;
+}
+
+}  // namespace whisker_bench
+#endif  // WHISKER_CUDA
