@@ -81,6 +81,21 @@ TEST_CASE("conv2d does as it is told before it looks at measurements", "[conv2d]
                     Catch::Contains("WHISKER_CONV=cudnn, but cuDNN 9 was not found"));
 }
 
+TEST_CASE("conv2d lets cuDNN round gradients of weights only if it is told to",
+          "[conv2d][choice]") {
+  const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
+  Conv2dFacts facts = facts_with_cudnn();
+  const auto choose_weight = [&](const Conv2dWish& wish) {
+    return choose_conv2d_plan(Conv2dPass::backward_weight, kOddChannels, facts, wish).algorithm;
+  };
+  CHECK(choose_weight({}) == Conv2dAlgorithm::simt);
+  CHECK(choose_weight({.tuned = engine}) == Conv2dAlgorithm::simt);
+  CHECK(choose_weight({.policy = Conv2dPolicy::cudnn}) == Conv2dAlgorithm::cudnn);
+  facts.math = Conv2dMath::tf32;
+  CHECK(choose_weight({}) == Conv2dAlgorithm::cudnn);
+  CHECK(choose_weight({.tuned = engine}) == Conv2dAlgorithm::cudnn);
+}
+
 TEST_CASE("WHISKER_CONV has three values", "[conv2d][choice]") {
   CHECK(parse_conv2d_policy("auto") == Conv2dPolicy::automatic);
   CHECK(parse_conv2d_policy("own") == Conv2dPolicy::own);
