@@ -192,15 +192,17 @@ Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const C
         "conv2d: WHISKER_CONV=cudnn, but cuDNN 9 was not found; install it, put its folder on "
         "LD_LIBRARY_PATH, or set WHISKER_CONV=auto");
   if (wish.policy == Conv2dPolicy::cudnn && with_cudnn) return cudnn;
+  const bool rounds = pass == Conv2dPass::backward_weight && facts.math == Conv2dMath::bfloat16;
+  const bool may_take_cudnn = with_cudnn && !rounds;
 
   const Conv2dPlan own = choose_conv2d_algorithm(pass, shape, facts, wish.algorithm);
   if (!wish.algorithm.empty()) return own;
-  if (wish.tuned && (wish.tuned->algorithm != Conv2dAlgorithm::cudnn || with_cudnn) &&
+  if (wish.tuned && (wish.tuned->algorithm != Conv2dAlgorithm::cudnn || may_take_cudnn) &&
       is_applicable(*wish.tuned, pass, shape, facts))
     return *wish.tuned;
   const bool misses_tensor_cores =
       facts.math != Conv2dMath::float32 && own.algorithm == Conv2dAlgorithm::simt;
-  return with_cudnn && misses_tensor_cores && shape.flops() >= kWorthCudnn ? cudnn : own;
+  return may_take_cudnn && misses_tensor_cores && shape.flops() >= kWorthCudnn ? cudnn : own;
 }
 
 Conv2dPolicy parse_conv2d_policy(std::string_view text) {

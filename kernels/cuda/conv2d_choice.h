@@ -69,8 +69,9 @@ struct Conv2dWish {
 
 /// The choice: cuDNN if the policy says so; else the algorithm wished for; else what was tuned;
 /// else cuDNN for much work that none of our kernels does on tensor cores although it may; else our
-/// best guess. What is not applicable is passed over. Throws Error if the policy is cudnn and there
-/// is none.
+/// best guess. What is not applicable is passed over, and so is cuDNN,
+/// unless the policy asks for it, where it would round gradients of weights to bfloat16. Throws
+/// Error if the policy is cudnn and there is none.
 Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const Conv2dFacts& facts,
                               const Conv2dWish& wish);
 

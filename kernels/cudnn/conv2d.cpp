@@ -7,6 +7,7 @@
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/cuda/add_bias.h>
 #include <whisker/kernels/cuda/current_device.h>
+#include <whisker/kernels/cuda/elementwise.h>
 #include <whisker/kernels/cuda/weight_copy.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/conv2d.h>
@@ -136,11 +137,18 @@ void conv2d_backward_data(const T* dy, Weight<float> weight, const float* bias, 
   if (bias != nullptr) cuda::add_bias(bias, dx, shape.input_size(), shape.in_channels, context);
 }
 
-template <class T>
-void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
+template <class T, class TWeight>
+void conv2d_backward_weight(const T* x, const T* dy, TWeight* dweight, const Conv2dShape& shape,
                             std::string_view engine, cuda::Context& context) {
-  execute(problem_of<T>(Conv2dPass::backward_weight, shape, context), engine, x, dweight, dy,
-          context);
+  const Conv2dProblem problem = problem_of<T>(Conv2dPass::backward_weight, shape, context);
+  if constexpr (std::is_same_v<T, TWeight>) {
+    execute(problem, engine, x, dweight, dy, context);
+  } else {
+    const std::int64_t size = shape.weight_size();
+    const Buffer rounded = context.allocate(static_cast<std::size_t>(size) * sizeof(T));
+    execute(problem, engine, x, rounded.get(), dy, context);
+    cuda::cast(reinterpret_cast<const T*>(rounded.get()), dweight, size, context);
+  }
 }
 
 template void conv2d_forward(const float*, Weight<float>, const float*, float*, const Conv2dShape&,
@@ -155,5 +163,7 @@ template void conv2d_backward_weight(const float*, const float*, float*, const C
                                      std::string_view, cuda::Context&);
 template void conv2d_backward_weight(const bfloat16*, const bfloat16*, float*, const Conv2dShape&,
                                      std::string_view, cuda::Context&);
+template void conv2d_backward_weight(const bfloat16*, const bfloat16*, bfloat16*,
+                                     const Conv2dShape&, std::string_view, cuda::Context&);
 
 }  // namespace whisker::inline v0_1::kernels::cudnn

@@ -50,8 +50,9 @@ template <class T>
 void conv2d_backward_data(const T* dy, Weight<float> weight, const float* bias, T* dx,
                           const Conv2dShape& shape, std::string_view engine,
                           cuda::Context& context);
-template <class T>
-void conv2d_backward_weight(const T* x, const T* dy, float* dweight, const Conv2dShape& shape,
+/// dweight is rounded to T on its way if it is float: cuDNN has no other engine for bfloat16.
+template <class T, class TWeight>
+void conv2d_backward_weight(const T* x, const T* dy, TWeight* dweight, const Conv2dShape& shape,
                             std::string_view engine, cuda::Context& context);
 
 }  // namespace whisker::inline v0_1::kernels::cudnn

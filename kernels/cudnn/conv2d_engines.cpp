@@ -90,14 +90,12 @@ std::shared_ptr<const Descriptor> make_graph(const Conv2dProblem& problem, cudnn
   const Conv2dLayout layout = conv2d_layout(problem.shape);
   const bool bfloat16 = problem.math == Conv2dMath::bfloat16;
   const cudnnDataType_t type = bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-  const bool weight_is_result = problem.pass == Conv2dPass::backward_weight;
   const OperationNames names = names_of(problem.pass);
 
   Descriptor operation(names.type);
   operation.set(names.x, tensor(kXId, type, layout.x));
-  // A gradient of a weight is summed by the optimizer in float32.
-  operation.set(names.weight,
-                tensor(kWeightId, weight_is_result ? CUDNN_DATA_FLOAT : type, layout.weight));
+  // This goes for results as well: no engine writes a float32 gradient of a bfloat16 product.
+  operation.set(names.weight, tensor(kWeightId, type, layout.weight));
   operation.set(names.y, tensor(kYId, type, layout.y));
   operation.set(names.convolution, convolution(layout));
   operation.set(names.alpha, 1.0F);
