@@ -43,65 +43,7 @@ TEST_CASE("conv2d chooses tensor cores for wide layers and the right kernels for
   }
 }
 
-<<<<<<< HEAD
 TEST_CASE("conv2d chooses large tiles where they fill the device, and small ones where not",
-=======
-TEST_CASE("conv2d takes what was measured to be the fastest", "[conv2d][choice]") {
-  const Conv2dPlan tile{.algorithm = Conv2dAlgorithm::mma, .tile = 2};
-  const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
-  REQUIRE(choose(kEvenChannels, facts_with_cudnn(), {}) != tile);
-  CHECK(choose(kEvenChannels, facts_with_cudnn(), {.tuned = tile}) == tile);
-  CHECK(choose(kEvenChannels, facts_with_cudnn(), {.tuned = engine}) == engine);
-  // The tile does not take such channels.
-  CHECK(choose(kOddChannels, facts_with_cudnn(), {.tuned = tile}) == kCudnn);
-  Conv2dFacts without = facts_with_cudnn();
-  without.cudnn = false;
-  CHECK(choose(kEvenChannels, without, {.tuned = engine}) == choose(kEvenChannels, without, {}));
-}
-
-TEST_CASE("conv2d does as it is told before it looks at measurements", "[conv2d][choice]") {
-  const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
-  const Conv2dFacts facts = facts_with_cudnn();
-  CHECK(choose(kOddChannels, facts, {.policy = Conv2dPolicy::own, .tuned = engine}).algorithm ==
-        Conv2dAlgorithm::simt);
-  CHECK(choose(kEvenChannels, facts, {.policy = Conv2dPolicy::cudnn}) == kCudnn);
-  CHECK(to_string(choose(kEvenChannels, facts, {.algorithm = "64x64", .tuned = engine})) ==
-        "64x64");
-
-  Conv2dShape empty = kEvenChannels;
-  empty.batch = 0;  // cuDNN takes no empty arrays, so not even its policy can have it
-  CHECK(choose(empty, facts, {.policy = Conv2dPolicy::cudnn}).algorithm != Conv2dAlgorithm::cudnn);
-  Conv2dFacts without = facts;
-  without.cudnn = false;
-  CHECK_THROWS_WITH(choose(kEvenChannels, without, {.policy = Conv2dPolicy::cudnn}),
-                    Catch::Contains("WHISKER_CONV=cudnn, but cuDNN 9 was not found"));
-}
-
-TEST_CASE("conv2d lets cuDNN round gradients of weights only if it is told to",
-          "[conv2d][choice]") {
-  const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
-  Conv2dFacts facts = facts_with_cudnn();
-  const auto choose_weight = [&](const Conv2dWish& wish) {
-    return choose_conv2d_plan(Conv2dPass::backward_weight, kOddChannels, facts, wish).algorithm;
-  };
-  CHECK(choose_weight({}) == Conv2dAlgorithm::simt);
-  CHECK(choose_weight({.tuned = engine}) == Conv2dAlgorithm::simt);
-  CHECK(choose_weight({.policy = Conv2dPolicy::cudnn}) == Conv2dAlgorithm::cudnn);
-  facts.math = Conv2dMath::tf32;
-  CHECK(choose_weight({}) == Conv2dAlgorithm::cudnn);
-  CHECK(choose_weight({.tuned = engine}) == Conv2dAlgorithm::cudnn);
-}
-
-TEST_CASE("WHISKER_CONV has three values", "[conv2d][choice]") {
-  CHECK(parse_conv2d_policy("auto") == Conv2dPolicy::automatic);
-  CHECK(parse_conv2d_policy("own") == Conv2dPolicy::own);
-  CHECK(parse_conv2d_policy("cudnn") == Conv2dPolicy::cudnn);
-  CHECK_THROWS_WITH(parse_conv2d_policy("best"),
-                    "conv2d: WHISKER_CONV is auto, own or cudnn, not 'best'");
-}
-
-TEST_CASE("The table of measurements tells devices, passes, shapes and types apart",
->>>>>>> cudnn
           "[conv2d][choice]") {
   const auto tile_of = [](const Conv2dShape& shape) {
     return to_string(choose_conv2d_algorithm(Conv2dPass::forward, shape, kHopper));
