@@ -5,7 +5,6 @@
 
 #include <whisker/core/ops.h>
 #include <whisker/core/random.h>
-#include <whisker/kernels/cpu/threads.h>
 
 #include "catch.h"
 #include "reference/broadcast.h"
@@ -277,13 +276,6 @@ std::string gradcheck_along_line(const Function& f, const Tensors& inputs) {
   const double numeric = (projected(kStep) - projected(-kStep)) / (2.0 * kStep);
   if (close(claimed, numeric)) return "";
   return str("along a line: backward gives ", claimed, ", differences give ", numeric);
-}
-
-ThreadScope::ThreadScope(int count) : previous_(kernels::cpu::threads()) {
-  kernels::cpu::set_threads(count);
-}
-ThreadScope::~ThreadScope() {
-  kernels::cpu::set_threads(previous_);
 }
 
 std::string message_of(const std::function<void()>& body) {

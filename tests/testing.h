@@ -7,6 +7,7 @@
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/tensor.h>
+#include <whisker/kernels/cpu/threads.h>
 
 #include "reference/array.h"
 
@@ -67,6 +68,8 @@ void check_op(const Function& op, const Tensors& inputs, const Reference& refere
 /// itself, applied to ones and to absolute values. Results in bfloat16 are rounded once more.
 void check_multilinear_op(const Function& op, const Tensors& inputs, const Reference& reference);
 
+using kernels::cpu::ThreadScope;
+
 // Is backward the derivative of forward?
 
 /// Compares the Jacobian of f, element by element, with central differences in float64: step 1e-6,
@@ -76,18 +79,6 @@ std::string gradcheck(const Function& f, const Tensors& inputs);
 std::string gradgradcheck(const Function& f, const Tensors& inputs);
 /// Compares only the derivative along a random direction, projected on another: for large shapes.
 std::string gradcheck_along_line(const Function& f, const Tensors& inputs);
-
-/// Sets the number of threads for a scope.
-class ThreadScope {
- public:
-  explicit ThreadScope(int count);
-  ~ThreadScope();
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int previous_;
-};
 
 /// The message of the exception that body throws; "no error" if there is none.
 std::string message_of(const std::function<void()>& body);

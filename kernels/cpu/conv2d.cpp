@@ -6,95 +6,18 @@
 // the forward kernels it runs on are oneDNN's fastest.
 #include <algorithm>
 #include <array>
-#include <compare>
 #include <cstring>
-#include <tuple>
 #include <vector>
 
 #include <whisker/kernels/conv2d.h>
-#include <whisker/kernels/cpu/onednn.h>
+#include <whisker/kernels/cpu/conv2d_primitives.h>
 #include <whisker/kernels/cpu/outer_product.h>
 #include <whisker/kernels/cpu/pack_taps.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
 
-using dnnl::memory;
-using Dims = memory::dims;
 using Tag = memory::format_tag;
-
-/// Everything that a primitive depends on: a shape, flags, and the element type.
-using Key = std::array<std::int64_t, 16>;
-
-template <class T>
-Key key_of(const Conv2dShape& s, bool with_bias) {
-  return {s.batch,
-          s.in_h,
-          s.in_w,
-          s.in_channels,
-          s.out_channels,
-          s.kernel_h,
-          s.kernel_w,
-          s.stride_h,
-          s.stride_w,
-          s.padding.top,
-          s.padding.bottom,
-          s.padding.left,
-          s.padding.right,
-          with_bias,
-          std::is_same_v<T, bfloat16>,
-          0};
-}
-
-/// oneDNN names the axes of a weight out, in, height, width, whatever their order in memory.
-Dims weight_dims(const Conv2dShape& s) {
-  return {s.out_channels, s.in_channels, s.kernel_h, s.kernel_w};
-}
-
-struct Descs {
-  memory::desc x, weight, bias, y;
-  Dims strides, pad_before, pad_after;
-};
-
-template <class T>
-Descs descs_of(const Conv2dShape& s, bool with_bias) {
-  const auto type = onednn_type<T>();
-  return {.x = {{s.batch, s.in_channels, s.in_h, s.in_w}, type, Tag::nhwc},
-          .weight = {weight_dims(s), type, Tag::any},
-          .bias = with_bias ? memory::desc({s.out_channels}, memory::data_type::f32, Tag::a)
-                            : memory::desc(),
-          .y = {{s.batch, s.out_channels, s.out_h(), s.out_w()}, type, Tag::nhwc},
-          .strides = {s.stride_h, s.stride_w},
-          .pad_before = {s.padding.top, s.padding.left},
-          .pad_after = {s.padding.bottom, s.padding.right}};
-}
-
-template <class T>
-auto describe_forward(const Conv2dShape& shape, bool with_bias) {
-  const Descs d = descs_of<T>(shape, with_bias);
-  return describe<dnnl::convolution_forward>(dnnl::prop_kind::forward_training,
-                                             dnnl::algorithm::convolution_direct, d.x, d.weight,
-                                             d.bias, d.y, d.strides, d.pad_before, d.pad_after);
-}
-
-template <class T>
-auto forward_primitive(const Conv2dShape& shape, bool with_bias) {
-  static PrimitiveCache<dnnl::convolution_forward, Key> cache;
-  return cache.get(key_of<T>(shape, with_bias),
-                   [&] { return describe_forward<T>(shape, with_bias); });
-}
-
-template <class T>
-auto backward_weight_primitive(const Conv2dShape& shape) {
-  static PrimitiveCache<dnnl::convolution_backward_weights, Key> cache;
-  return cache.get(key_of<T>(shape, false), [&] {
-    const Descs d = descs_of<T>(shape, false);
-    const memory::desc dweight(weight_dims(shape), memory::data_type::f32, Tag::any);
-    return describe_backward<dnnl::convolution_backward_weights>(
-        describe_forward<T>(shape, false), dnnl::algorithm::convolution_direct, d.x, dweight, d.y,
-        d.strides, d.pad_before, d.pad_after);
-  });
-}
 
 /// Names a packed layout: the part of the weight that was packed, and the layout it was given.
 std::uint64_t layout_key(const memory::desc& desc, const std::array<int, 4>& part) {
@@ -120,18 +43,6 @@ std::uint64_t layout_key(const memory::desc& desc, const std::array<int, 4>& par
 Buffer packed(const Weight<float>& weight, std::uint64_t layout,
               const std::function<Buffer()>& pack) {
   return weight.packed ? weight.packed->get(layout, pack) : pack();
-}
-
-template <class T>
-void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight, const float* bias,
-                 T* y, Context& context) {
-  const auto p = forward_primitive<T>(shape, bias != nullptr);
-  std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, view(p->desc.src_desc(), x)},
-      {DNNL_ARG_WEIGHTS, view(p->desc.weights_desc(), packed_weight)},
-      {DNNL_ARG_DST, view(p->desc.dst_desc(), y)}};
-  if (bias) arguments.emplace(DNNL_ARG_BIAS, view(p->desc.bias_desc(), bias));
-  p->run(std::move(arguments), context);
 }
 
 /// One axis of a phase: the pixels first, first + stride, ... of dx are a stride-1 convolution of

@@ -178,8 +178,7 @@ class Task {
 }  // namespace
 
 bool outer_product_serves(const Conv2dShape& shape) {
-  static const bool has_avx512 = __builtin_cpu_supports("avx512f");
-  return has_avx512 && shape.out_channels % kTileO == 0 && shape.in_channels % kTileC == 0;
+  return has_avx512() && shape.out_channels % kTileO == 0 && shape.in_channels % kTileC == 0;
 }
 
 void outer_product_backward_weight(const float* x, const float* dy, float* dweight,

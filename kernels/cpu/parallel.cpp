@@ -3,6 +3,8 @@
 #endif
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/cpu/parallel.h>
@@ -17,9 +19,19 @@ void parallel_for(std::int64_t n, std::int64_t grain,
     if (n > 0) body(0, n);
     return;
   }
+  // An exception must not leave OpenMP's region.
+  std::exception_ptr failure;
+  std::mutex mutex;
 #pragma omp parallel for schedule(static)
-  for (std::int64_t i = 0; i < ranges; ++i)
-    body(i * grain, std::min(n, (i + 1) * grain));
+  for (std::int64_t i = 0; i < ranges; ++i) {
+    try {
+      body(i * grain, std::min(n, (i + 1) * grain));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 void set_threads(int count) {

@@ -16,8 +16,18 @@
 namespace whisker::inline v0_1::kernels::cpu {
 
 /// Calls body(begin, end) for consecutive ranges of `grain` that cover [0, n), on all threads.
-/// The ranges do not depend on the number of threads. body must not throw.
+/// The ranges do not depend on the number of threads. What body throws, the first of several, is
+/// thrown again when all ranges are done.
 void parallel_for(std::int64_t n, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
+
+/// Whether this CPU has the vectors of 16 floats for which some kernels are written.
+inline bool has_avx512() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
 
 }  // namespace whisker::inline v0_1::kernels::cpu

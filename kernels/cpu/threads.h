@@ -7,4 +7,16 @@ namespace whisker::inline v0_1::kernels::cpu {
 void set_threads(int count);
 int threads();
 
+/// Another number of threads for a scope of the calling thread.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int count) : previous_(threads()) { set_threads(count); }
+  ~ThreadScope() { set_threads(previous_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int previous_;
+};
+
 }  // namespace whisker::inline v0_1::kernels::cpu
