@@ -104,6 +104,19 @@ TEST_CASE("saturating functions do not overflow", "[unary]") {
     CHECK(element(dx, i) == Approx(i < 3 ? 0.0 : 1.0507010).margin(1e-30));
 }
 
+TEST_CASE("tanh keeps its relative accuracy at every magnitude", "[unary]") {
+  std::vector<float> values;
+  for (double x = 1e-30; x < 40.0; x *= 1.07)
+    for (const double sign : {1.0, -1.0})
+      values.push_back(static_cast<float>(sign * x));
+  const auto n = static_cast<std::int64_t>(values.size());
+  Array expected({n});
+  for (std::int64_t i = 0; i < n; ++i)
+    expected[i] = std::tanh(double{values[static_cast<std::size_t>(i)]});
+  // 8 units in the last place of float32.
+  CHECK(mismatch(tanh(Tensor::from(values, {n})), expected, {0.0, 8 * 0x1p-24}) == "");
+}
+
 TEST_CASE("elementwise functions pass NaN on instead of hiding it", "[unary]") {
   for (const reference::Elementwise& f : reference::kElementwise)
     for (const Dtype dtype : {Dtype::float32, Dtype::float64, Dtype::bfloat16}) {

@@ -6,6 +6,7 @@
 
 #include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/cpu/tanh.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
@@ -64,7 +65,9 @@ void binary_row(const T* a, std::int64_t a_stride, const T* b, std::int64_t b_st
 }  // namespace
 
 template <class Op, class T>
-void unary_forward(const T* x, T* y, std::int64_t n, Op op, Context&) {
+void unary_forward(const T* x, T* y, std::int64_t n, Op op, [[maybe_unused]] Context& context) {
+  if constexpr (std::is_same_v<Op, Tanh> && std::is_same_v<T, float>)
+    return tanh_forward(x, y, n, context);
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       y[i] = T(op(load(x[i])));
