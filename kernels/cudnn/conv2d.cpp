@@ -46,8 +46,7 @@ const CachedPlan& find_plan(const Conv2dProblem& problem, std::string_view wante
 
   const cuda::CurrentDevice current(context.device);
   CachedPlan found{context.device, context.stream, problem, std::string(wanted), nullptr, {}};
-  found.why_not = visit_plans(problem, cudnn_handle(context), [&](ExecutionPlan plan) {
-    if (!wanted.empty() && plan.engine != wanted) return false;
+  found.why_not = visit_plans(problem, {cudnn_handle(context)}, wanted, [&](ExecutionPlan plan) {
     found.plan = std::make_shared<const ExecutionPlan>(std::move(plan));
     return true;
   });
@@ -59,8 +58,8 @@ void execute(const Conv2dProblem& problem, std::string_view engine, const void* 
              const void* weight, const void* y, cuda::Context& context) {
   const std::lock_guard lock(mutex());
   const CachedPlan& found = find_plan(problem, engine, context);
-  check(found.plan != nullptr, "conv2d: cuDNN has no engine ", engine, " for ",
-        problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
+  check(found.plan != nullptr, "conv2d: cuDNN has no engine", engine.empty() ? "" : " ", engine,
+        " for ", problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
   const Buffer workspace =
       found.plan->workspace_bytes > 0 ? context.allocate(found.plan->workspace_bytes) : nullptr;
 
@@ -104,7 +103,7 @@ std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
   const std::lock_guard lock(mutex());
   const cuda::CurrentDevice current(context.device);
   std::vector<Conv2dEngine> engines;
-  visit_plans(problem, cudnn_handle(context), [&](const ExecutionPlan& plan) {
+  visit_plans(problem, {cudnn_handle(context)}, {}, [&](const ExecutionPlan& plan) {
     engines.push_back({plan.engine, plan.workspace_bytes});
     return false;
   });
