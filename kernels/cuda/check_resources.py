@@ -6,8 +6,8 @@ usage: check_resources.py [--nvcc NVCC] [--arch 80 --arch 90a ...] [--include DI
 
 Compiles the files (all of kernels/cuda by default) with -Xptxas -v, or reads what a build with
 CMAKE_CUDA_FLAGS=--resource-usage printed, and prints registers, spilled bytes, stack and static
-shared memory of every kernel. Fails if a kernel that uses tensor cores spills: its accumulators must
-stay in registers. Fails as well if such a kernel or a file is missing.
+shared memory of every kernel. Fails if a kernel that uses tensor cores spills: its accumulators
+must stay in registers. Fails as well if such a kernel or a file is missing.
 """
 import argparse
 import pathlib

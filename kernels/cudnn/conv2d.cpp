@@ -1,7 +1,5 @@
 // Each call fills a variant pack (what the arrays of a plan are this time) and queues the plan.
-#include <array>
 #include <mutex>
-#include <span>
 #include <type_traits>
 
 #include <whisker/kernels/check.h>
@@ -63,15 +61,7 @@ void execute(const Conv2dProblem& problem, std::string_view engine, const void* 
   const Buffer workspace =
       found.plan->workspace_bytes > 0 ? context.allocate(found.plan->workspace_bytes) : nullptr;
 
-  // One of them is the result, and the type of all is void*.
-  const std::array<void*, 3> pointers{const_cast<void*>(x), const_cast<void*>(weight),
-                                      const_cast<void*>(y)};
-  const std::array<std::int64_t, 3> ids{kXId, kWeightId, kYId};
-  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(pointers));
-  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
-  pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.get()));
-  pack.finalize();
+  const Descriptor pack = make_variant_pack(x, weight, y, workspace.get());
   check_cudnn(cudnn_api().execute(cudnn_handle(context), found.plan->plan.get(), pack.get()),
               "cudnnBackendExecute");
 }

@@ -219,4 +219,17 @@ std::string visit_plans(const Conv2dProblem& problem, const PlanTarget& target,
   return why;
 }
 
+Descriptor make_variant_pack(const void* x, const void* weight, const void* y, void* workspace) {
+  // The type of all is void*, whether they are read or written.
+  const std::array<void*, 3> pointers{const_cast<void*>(x), const_cast<void*>(weight),
+                                      const_cast<void*>(y)};
+  const std::array<std::int64_t, 3> ids{kXId, kWeightId, kYId};
+  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(pointers));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace);
+  pack.finalize();
+  return pack;
+}
+
 }  // namespace whisker::inline v0_1::kernels::cudnn

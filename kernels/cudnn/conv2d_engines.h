@@ -36,4 +36,7 @@ struct PlanTarget {
 std::string visit_plans(const Conv2dProblem& problem, const PlanTarget& target,
                         std::string_view wanted, const std::function<bool(ExecutionPlan)>& visit);
 
+/// The arrays that a plan works on in one call; one of them is its result.
+Descriptor make_variant_pack(const void* x, const void* weight, const void* y, void* workspace);
+
 }  // namespace whisker::inline v0_1::kernels::cudnn

@@ -152,6 +152,12 @@ TEST_CASE("An engine of cuDNN is found again by its name", "[cudnn]") {
   CHECK(why_not == "no deterministic and exact engine has this name");
 }
 
+TEST_CASE("cuDNN takes the arrays of a call, with or without a workspace", "[cudnn]") {
+  float array[4] = {}, workspace[4] = {};  // nobody looks at them
+  CHECK(make_variant_pack(array, array, array, workspace).get() != nullptr);
+  CHECK(make_variant_pack(array, array, array, nullptr).get() != nullptr);
+}
+
 TEST_CASE("cuDNN's reason is in the error", "[cudnn]") {
   Descriptor empty(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   CHECK_THROWS_WITH(empty.finalize(), Catch::Contains("cudnnBackendFinalize: CUDNN_STATUS_BAD_PARAM"
