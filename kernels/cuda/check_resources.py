@@ -80,7 +80,8 @@ def compile_files(nvcc, files, architectures, includes, root):
 def check_complete(log, files, kernels, architectures):
     """Ends the program if the log of an incremental build, or of another one, was given."""
     for source in files:
-        if not re.search(rf"Building CUDA object .*/{re.escape(pathlib.Path(source).name)}[.]o", log):
+        name = re.escape(pathlib.Path(source).name)
+        if not re.search(rf"Building CUDA object .*/{name}[.]o", log):
             sys.exit(f"check_resources: {source} was not compiled in this log")
     for arch in architectures:
         if not any(k["arch"] == f"sm_{arch}" and MUST_NOT_SPILL.search(k["name"]) for k in kernels):
