@@ -177,6 +177,8 @@ bool bench_gpu(const std::vector<ConvCase>& convolutions, const GpuOptions& opti
   for (const ConvCase& c : convolutions)
     add(bench_gpu_convolution(c, setting, tuned));
   add(bench_gpu_others(setting));
+  whisker::check<whisker::InputError>(!results.empty(), "--filter ", options.filter,
+                                      ": no case has this in its name");
 
   if (!options.tune_path.empty()) {
     // Of two rows for one problem the later counts when the table is read.

@@ -4,9 +4,9 @@ set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 out="$root/build/gpu-check"
-build="$root/build/gpu"
-parts=(device build kernel-tests tensor-tests memcheck racecheck initcheck synccheck bench
-       train-demo train-article pytorch)
+build="$root/build/gpu-check/build"
+parts=(device build kernel-tests tensor-tests memcheck racecheck initcheck synccheck bench-float32
+       bench-tf32 bench-bfloat16 train-demo train-article pytorch)
 only=()
 readonly skipped=77  # exit status of a part that cannot run here; its last line says why
 
@@ -17,7 +17,8 @@ usage: ./run gpu-check [--out DIR] [--only PART]...
 Builds whisker for the GPU of this machine and checks it there. Needs no network. Each part is on
 its own: one that fails hides none that follows. Exit status 0 unless a part failed.
 
-  --out DIR    logs, figures as JSON, and summary.json go here (build/gpu-check)
+  --out DIR    logs, figures as JSON, and the table as summary.txt and summary.json go here
+               (build/gpu-check)
   --only PART  only this part, of: ${parts[*]}
 
 environment:
@@ -36,7 +37,11 @@ while (($# > 0)); do
       shift 2
       ;;
     --out)
-      out="$(realpath -m "${2:?--out needs a folder}")"
+      if [[ -z "${2-}" ]]; then
+        echo "gpu-check: --out needs a folder" >&2
+        exit 2
+      fi
+      out="$(realpath -m "$2")"
       shift 2
       ;;
     --only)
@@ -75,16 +80,6 @@ need_program() {
   if [[ ! -x "$1" ]]; then skip "${1#"$root"/} was not built"; fi
 }
 
-# 9.0 becomes 90a: Hopper's own instructions are not in plain 90.
-architecture() {
-  local capability
-  capability="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)"
-  case "$capability" in
-    90) echo 90a-real ;;
-    *) echo "$capability-real" ;;
-  esac
-}
-
 use_dependencies() {
   if [[ -z "${WHISKER_DEPS-}" ]]; then return; fi
   local deps libraries
@@ -114,30 +109,41 @@ part_device() {
   need_gpu
   nvidia-smi
   nvcc --version || echo "no nvcc"
-  cmake --version
+  cmake --version || echo "no cmake"
 }
 
 part_build() {
   need_gpu
-  command -v nvcc >/dev/null || skip "nvcc is not on PATH"
+  local tool
+  for tool in nvcc cmake; do
+    command -v "$tool" >/dev/null || skip "$tool is not on PATH"
+  done
   local generator="Unix Makefiles" keep_going=(-- -k)
   if command -v ninja >/dev/null; then
     generator=Ninja
     keep_going=(-- -k 0)
   fi
   cmake -S "$root" -B "$build" -G "$generator" -D CMAKE_BUILD_TYPE=Release \
-    -D WHISKER_CUDA=native -D CMAKE_CUDA_ARCHITECTURES="$(architecture)"
+    -D WHISKER_CUDA=native -D CMAKE_CUDA_ARCHITECTURES=native
   cmake --build "$build" --parallel "$(nproc)" "${keep_going[@]}"
 }
 
-part_kernel-tests() {
-  need_program "$build/tests/whisker_cuda_tests"
-  "$build/tests/whisker_cuda_tests"
+# run_tests PROGRAM CTEST_OPTION...: all tests in one process, which is fast, and where that fails
+# each in its own: after an error of the GPU nothing in the process works any more.
+run_tests() {
+  local program="$1" status=0
+  shift
+  need_program "$program"
+  "$program" || status=$?
+  if ((status == 0 || status == skipped)); then exit "$status"; fi
+  echo "one by one:"
+  ctest --test-dir "$build" "$@" || true
+  exit "$status"
 }
-
+part_kernel-tests() { run_tests "$build/tests/whisker_cuda_tests" --label-regex kernels; }
 part_tensor-tests() {
-  need_program "$build/tests/whisker_tests"
-  WHISKER_TEST_DEVICE=cuda "$build/tests/whisker_tests"
+  export WHISKER_TEST_DEVICE=cuda
+  run_tests "$build/tests/whisker_tests" --tests-regex "^cuda: "
 }
 
 # The kernels' tests, whose shapes are small, under a tool of compute-sanitizer.
@@ -152,14 +158,15 @@ part_racecheck() { sanitize racecheck; }
 part_initcheck() { sanitize initcheck; }
 part_synccheck() { sanitize synccheck; }
 
-part_bench() {
+# bench DTYPE: the rows of all types are added to one table of the fastest kernels.
+bench() {
   need_program "$build/bench/whisker_bench"
-  local dtype
-  for dtype in float32 tf32 bfloat16; do
-    "$build/bench/whisker_bench" --device cuda --dtype "$dtype" --tune "$out/tuning.json" \
-      --json "$out/bench-$dtype.json"
-  done
+  "$build/bench/whisker_bench" --device cuda --dtype "$1" --tune "$out/tuning.json" \
+    --json "$out/bench-$1.json"
 }
+part_bench-float32() { bench float32; }
+part_bench-tf32() { bench tf32; }
+part_bench-bfloat16() { bench bfloat16; }
 
 # train PRESET STEPS
 train() {
@@ -183,14 +190,13 @@ part_pytorch() {
 # Runs one part in a process of its own and notes how it went.
 run_part() {
   local name="$1" log="$out/$1.log" start="$SECONDS" status=0 outcome reason=""
-  printf '%-14s ' "$name"
   timeout --kill-after=10 "${WHISKER_TIME:-900}" bash "${BASH_SOURCE[0]}" --part "$name" --out "$out" \
     >"$log" 2>&1 </dev/null || status=$?
   case "$status" in
     0) outcome=passed ;;
     "$skipped")
       outcome=skipped
-      reason="$(tail -n 1 "$log")"
+      reason="$(tail -n 1 "$log" | tr -cd '[:print:]')"
       ;;
     124 | 137)
       outcome=failed
@@ -201,22 +207,24 @@ run_part() {
       reason="exit status $status, see $log"
       ;;
   esac
-  printf '%-8s %5d s  %s\n' "$outcome" "$((SECONDS - start))" "$reason"
+  printf '%-14s %-8s %5d s  %s\n' "$name" "$outcome" "$((SECONDS - start))" "$reason" |
+    tee -a "$out/summary.txt"
   rows+=("$(printf '{"part": "%s", "outcome": "%s", "seconds": %d, "reason": "%s"}' \
     "$name" "$outcome" "$((SECONDS - start))" "${reason//[\\\"]/ }")")
   if [[ "$outcome" == failed ]]; then failures=$((failures + 1)); fi
+  local IFS=,  # written after each part, for whoever is stopped on the way
+  printf '[%s]\n' "${rows[*]}" >"$out/summary.json"
 }
 
 main() {
   mkdir -p "$out"
+  : >"$out/summary.txt"
   rows=()
   failures=0
   local name
   for name in "${parts[@]}"; do
     if ((${#only[@]} == 0)) || [[ " ${only[*]} " == *" $name "* ]]; then run_part "$name"; fi
   done
-  local IFS=,
-  printf '[%s]\n' "${rows[*]}" >"$out/summary.json"
   echo "logs and figures: $out"
   ((failures == 0))
 }

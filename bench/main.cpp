@@ -2,11 +2,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <new>
 #include <string>
 #include <vector>
 
+#include <whisker/core/atomic_file.h>
 #include <whisker/core/device.h>
+#include <whisker/kernels/check.h>
 #include <whisker/kernels/cpu/implementations.h>
 #include <whisker/kernels/cpu/parallel.h>
 #include <whisker/kernels/cpu/threads.h>
@@ -14,89 +16,166 @@
 #include "bench.h"
 #include "gpu_bench.h"
 
-int main(int argc, char** argv) {
-  using namespace whisker_bench;
-  CLI::App app("Times whisker's kernels on the layers of the article's DCGAN.");
-  int batch = 0, size = 128, divide = 1, threads = 0;
-  int steps = 10;
-  bool bfloat16 = false;
-  std::string filter, json_path, preset;
-  std::string device = "auto", dtype = "bfloat16";
+namespace whisker_bench {
+namespace {
+
+using whisker::check;
+using whisker::InputError;
+
+constexpr const char* kFooter = R"(Without a GPU it says so and times the CPU.
+
+Exit codes: 0 done, 1 a kernel's result is wrong or something failed, 2 usage, a device that is not
+there included, 3 bad input or a filter that no case passes, 4 input or output failed, 5 out of
+memory.)";
+
+struct Options {
+  int batch = 0, size = 128, divide = 1, threads = 0, steps = 10;
+  std::string filter, json_path, preset, device = "auto", dtype;
   std::vector<std::string> shapes;
   GpuOptions gpu;
-  app.add_option("--device", device, "auto: a GPU if there is one")
+};
+
+void add_options(CLI::App& app, Options& o) {
+  app.footer(kFooter);
+  app.add_option("--device", o.device, "auto: a GPU if there is one")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  app.add_option("--batch", batch, "pictures per batch; default 64 on a GPU, 8 on the CPU")
+  app.add_option("--batch", o.batch, "pictures per batch; default 64 on a GPU, 8 on the CPU")
       ->check(CLI::PositiveNumber);
-  app.add_option("--shape", shapes,
+  app.add_option("--shape", o.shapes,
                  "time this convolution instead of the article's; may be given several times")
       ->type_name("N,H,W,C,O,R,S,stride[,top,bottom,left,right]");
-  app.add_option("--dtype", dtype, "GPU: what products are of")
+  app.add_option("--dtype", o.dtype,
+                 "what products are of; default bfloat16 on a GPU, float32 on the CPU")
       ->check(CLI::IsMember({"float32", "tf32", "bfloat16"}));
-  app.add_option("--tune", gpu.tune_path,
+  app.add_option("--tune", o.gpu.tune_path,
                  "GPU: time every tile and write the fastest to this file for WHISKER_TUNING");
-  app.add_option("--rounds", gpu.rounds, "GPU: times that each kernel runs")
+  app.add_option("--rounds", o.gpu.rounds, "GPU: times that each kernel runs")
       ->check(CLI::PositiveNumber);
-  app.add_option("--size", size, "picture side in pixels")->check(CLI::Range(16, 1024));
-  app.add_option("--divide-widths", divide, "divide the article's widths by this")
+  app.add_option("--size", o.size, "picture side in pixels")->check(CLI::Range(16, 1024));
+  app.add_option("--divide-widths", o.divide, "divide the article's widths by this")
       ->check(CLI::PositiveNumber);
-  app.add_option("--filter", filter, "only cases whose name contains this");
-  app.add_option("--threads", threads, "threads, 0 for all cores")->check(CLI::NonNegativeNumber);
-  app.add_option("--train", preset, "time whole training steps of this catgan preset instead")
-      ->check(CLI::IsMember({"demo", "article", "recommended"}));
-  app.add_option("--steps", steps, "with --train: steps that are timed")
+  app.add_option("--filter", o.filter, "only cases whose name contains this");
+  app.add_option("--threads", o.threads, "CPU: threads, 0 for all cores")
+      ->check(CLI::NonNegativeNumber);
+  CLI::Option* json = app.add_option("--json", o.json_path, "also write the figures to this file");
+  app.add_option("--train", o.preset, "time the CPU at training steps of this catgan preset")
+      ->check(CLI::IsMember({"demo", "article", "recommended"}))
+      ->excludes(json);
+  app.add_option("--steps", o.steps, "with --train: steps that are timed")
       ->check(CLI::PositiveNumber);
-  app.add_flag("--bf16", bfloat16, "CPU: bfloat16 activations");
-  app.add_option("--json", json_path, "also write the figures to this file");
-  CLI11_PARSE(app, argc, argv);
+}
 
+/// Why a GPU cannot be used, empty if it can.
+std::string gpu_problem() {
   try {
-    const bool on_gpu =
-        preset.empty() && (device == "cuda" || (device == "auto" && whisker::cuda_device_count()));
-    if (batch == 0) batch = on_gpu ? 64 : 8;
-    std::vector<ConvCase> cases;
-    for (const std::string& shape : shapes)
-      cases.push_back(parse_convolution(shape));
-    if (shapes.empty()) cases = article_convolutions(batch, size, divide);
-    if (on_gpu) {
-      gpu.dtype = dtype == "float32" ? GpuDtype::float32
-                  : dtype == "tf32"  ? GpuDtype::tf32
-                                     : GpuDtype::bfloat16;
-      gpu.filter = filter;
-      gpu.json_path = json_path;
-      return bench_gpu(cases, gpu) ? 0 : 1;
-    }
-    if (device == "auto" && preset.empty()) std::printf("no GPU is usable here: CPU kernels\n");
-    if (threads > 0) whisker::kernels::cpu::set_threads(threads);
-    for (const char* name : {"OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"})
-      if (const char* value = std::getenv(name)) std::printf("note: %s=%s is set\n", name, value);
-    if (!preset.empty()) {
-      const TrainMeasurement m = bench_training(preset, batch, bfloat16, steps);
-      std::printf("%s batch %d: %.1f ms a step, %.1f img/s, peak %.0f MB\n", preset.c_str(), batch,
-                  m.milliseconds, batch / m.milliseconds * 1e3, m.peak_rss_mb);
-      return 0;
-    }
-    const Peak peak = measure_peak();
-    std::printf("%d threads, %s; peaks: %.0f GFLOP/s (matrix product 2048^3), %.0f GB/s (copy)\n",
-                whisker::kernels::cpu::threads(), whisker::kernels::cpu::instruction_set().c_str(),
-                peak.gflops, peak.gbytes_per_second);
-    const auto results = bench_convolutions(cases, filter, bfloat16, peak);
-    double ms = 0.0, flops = 0.0;
-    for (const Measurement& m : results) {
-      ms += m.milliseconds;
-      flops += m.flops;
-    }
-    print_line({.name = "sum", .milliseconds = ms, .flops = flops}, peak);
-    if (!json_path.empty()) {
-      std::ofstream file(json_path);
-      file << to_json(results, peak) << "\n";
-      if (!file.flush()) {
-        std::fprintf(stderr, "bench: cannot write %s\n", json_path.c_str());
-        return 4;
-      }
-    }
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench: %s\n", e.what());
-    return 1;
+    whisker::parse_device("cuda");
+    return {};
+  } catch (const InputError& error) {
+    return error.what();
+  }
+}
+
+/// Fills in what was left open, and says whether the GPU is timed. Throws InputError.
+bool resolve(Options& o) {
+  check<InputError>(o.preset.empty() || o.device != "cuda",
+                    "--train times the CPU; on a GPU, catgan train prints its img/s");
+  const std::string problem = o.device == "cpu" || !o.preset.empty() ? "" : gpu_problem();
+  check<InputError>(problem.empty() || o.device == "auto", "--", problem);
+  const bool on_gpu = o.preset.empty() && whisker::parse_device(o.device) != whisker::Device::cpu();
+  check<InputError>(on_gpu || o.gpu.tune_path.empty(), "--tune needs a GPU",
+                    problem.empty() ? "" : "; ", problem);
+  if (!problem.empty()) std::printf("skipped the GPU's kernels: %s\n", problem.c_str());
+  if (o.dtype.empty()) o.dtype = on_gpu ? "bfloat16" : "float32";
+  check<InputError>(on_gpu || o.dtype != "tf32", "--dtype tf32: only GPUs multiply in TF32");
+  if (o.batch == 0) o.batch = on_gpu ? 64 : 8;
+  return on_gpu;
+}
+
+std::vector<ConvCase> cases_of(const Options& o) {
+  std::vector<ConvCase> cases;
+  for (const std::string& shape : o.shapes)
+    cases.push_back(parse_convolution(shape));
+  return o.shapes.empty() ? article_convolutions(o.batch, o.size, o.divide) : cases;
+}
+
+int time_gpu(const std::vector<ConvCase>& cases, const Options& o) {
+  GpuOptions options = o.gpu;
+  options.dtype = o.dtype == "float32" ? GpuDtype::float32
+                  : o.dtype == "tf32"  ? GpuDtype::tf32
+                                       : GpuDtype::bfloat16;
+  options.filter = o.filter;
+  options.json_path = o.json_path;
+  return bench_gpu(cases, options) ? 0 : 1;
+}
+
+int time_training(const Options& o) {
+  const TrainMeasurement m = bench_training(o.preset, o.batch, o.dtype == "bfloat16", o.steps);
+  std::printf("%s batch %d: %.1f ms a step, %.1f img/s, peak %.0f MB\n", o.preset.c_str(), o.batch,
+              m.milliseconds, o.batch / m.milliseconds * 1e3, m.peak_rss_mb);
+  return 0;
+}
+
+int time_cpu(const std::vector<ConvCase>& cases, const Options& o) {
+  const Peak peak = measure_peak();
+  std::printf("%d threads, %s; peaks: %.0f GFLOP/s (matrix product 2048^3), %.0f GB/s (copy)\n",
+              whisker::kernels::cpu::threads(), whisker::kernels::cpu::instruction_set().c_str(),
+              peak.gflops, peak.gbytes_per_second);
+  const auto results = bench_convolutions(cases, o.filter, o.dtype == "bfloat16", peak);
+  check<InputError>(!results.empty(), "--filter ", o.filter, ": no case has this in its name");
+  double ms = 0.0, flops = 0.0;
+  for (const Measurement& m : results) {
+    ms += m.milliseconds;
+    flops += m.flops;
+  }
+  print_line({.name = "sum", .milliseconds = ms, .flops = flops}, peak);
+  if (!o.json_path.empty())
+    whisker::write_file_atomically(o.json_path, to_json(results, peak) + "\n");
+  return 0;
+}
+
+int fail(int code, const char* what) {
+  std::fprintf(stderr, "whisker_bench: %s\n", what);
+  return code;
+}
+
+int run(const Options& o, bool on_gpu, const std::vector<ConvCase>& cases) {
+  if (on_gpu) return time_gpu(cases, o);
+  if (o.threads > 0) whisker::kernels::cpu::set_threads(o.threads);
+  for (const char* name : {"OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"})
+    if (const char* value = std::getenv(name)) std::printf("note: %s=%s is set\n", name, value);
+  return o.preset.empty() ? time_cpu(cases, o) : time_training(o);
+}
+
+}  // namespace
+}  // namespace whisker_bench
+
+int main(int argc, char** argv) {
+  using namespace whisker_bench;
+  CLI::App app("Times whisker's kernels on the layers of the article's DCGAN.", "whisker_bench");
+  Options options;
+  add_options(app, options);
+  bool on_gpu = false;
+  std::vector<ConvCase> cases;
+  try {
+    app.parse(argc, argv);
+    on_gpu = resolve(options);
+    cases = cases_of(options);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;  // help is an "error", too
+  } catch (const whisker::Error& error) {
+    return fail(2, error.what());
+  }
+  try {
+    return run(options, on_gpu, cases);
+  } catch (const InputError& error) {
+    return fail(3, error.what());
+  } catch (const whisker::IoError& error) {
+    return fail(4, error.what());
+  } catch (const whisker::OutOfMemory& error) {
+    return fail(5, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(5, "out of memory; a smaller --batch or --size needs less");
+  } catch (const std::exception& error) {
+    return fail(1, error.what());
   }
 }

@@ -2,10 +2,12 @@
 """Prints what each kernel needs on each architecture, from the output of ptxas.
 
 usage: check_resources.py [--nvcc NVCC] [--arch 80 --arch 90a ...] [--include DIR] [FILE.cu ...]
+       check_resources.py --log BUILD.log [--arch ...] [FILE.cu ...]
 
-Compiles the files (all of kernels/cuda by default) with -Xptxas -v and prints registers, spilled
-bytes, stack and static shared memory of every kernel. Fails if a kernel whose name contains mma or
-tensor spills: its accumulators must stay in registers.
+Compiles the files (all of kernels/cuda by default) with -Xptxas -v, or reads what a build with
+CMAKE_CUDA_FLAGS=--resource-usage printed, and prints registers, spilled bytes, stack and static
+shared memory of every kernel. Fails if a kernel that uses tensor cores spills: its accumulators
+must stay in registers. Fails as well if such a kernel or a file is missing.
 """
 import argparse
 import pathlib
@@ -15,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-MUST_NOT_SPILL = re.compile(r"mma|tensor")
+MUST_NOT_SPILL = re.compile(r"mma_kernel|few_channels_\w+_kernel")
+ARCHITECTURES = ["80", "86", "89", "90a"]  # as kernels/find_nvcc.cmake has them
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'")
 FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
@@ -64,23 +67,46 @@ def compile_file(nvcc, source, arch, includes):
     return done.stderr
 
 
+def compile_files(nvcc, files, architectures, includes, root):
+    kernels = []
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "whisker").symlink_to(root)
+        for source in files:
+            for arch in architectures:
+                kernels += parse(compile_file(nvcc, source, arch, [folder, *includes]))
+    return kernels
+
+
+def check_complete(log, files, kernels, architectures):
+    """Ends the program if the log of an incremental build, or of another one, was given."""
+    for source in files:
+        name = re.escape(pathlib.Path(source).name)
+        if not re.search(rf"Building CUDA object .*/{name}[.]o", log):
+            sys.exit(f"check_resources: {source} was not compiled in this log")
+    for arch in architectures:
+        if not any(k["arch"] == f"sm_{arch}" and MUST_NOT_SPILL.search(k["name"]) for k in kernels):
+            sys.exit(f"check_resources: no kernel with tensor cores was compiled for sm_{arch}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nvcc", default=shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc")
     parser.add_argument("--arch", action="append", default=[])
     parser.add_argument("--include", action="append", default=[], help="a further include folder")
+    parser.add_argument("--log", help="read the output of a build instead of compiling")
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parents[2]
     files = options.files or sorted(map(str, root.glob("kernels/cuda/*.cu")))
 
-    kernels = []
-    with tempfile.TemporaryDirectory() as folder:
-        (pathlib.Path(folder) / "whisker").symlink_to(root)
-        for source in files:
-            for arch in options.arch or ["80", "90a"]:
-                log = compile_file(options.nvcc, source, arch, [folder, *options.include])
-                kernels += parse(log)
+    architectures = options.arch or ARCHITECTURES
+
+    if options.log:
+        log = pathlib.Path(options.log).read_text(encoding="utf-8", errors="replace")
+        kernels = list(parse(log))
+        check_complete(log, files, kernels, architectures)
+    else:
+        kernels = compile_files(options.nvcc, files, architectures, options.include, root)
 
     print(f"{'registers':>9} {'spill':>6} {'stack':>6} {'shared':>7}  arch     kernel")
     spilled = []

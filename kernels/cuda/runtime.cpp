@@ -34,6 +34,8 @@ std::string count_problem() {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaSuccess) return count > 0 ? "" : "the driver offers none";
   cudaGetLastError();
+  if (error == cudaErrorInsufficientDriver)
+    return "there is no NVIDIA driver, or one older than the CUDA of this build";
   return cudaGetErrorString(error);
 }
 

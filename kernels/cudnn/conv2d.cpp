@@ -1,7 +1,5 @@
 // Each call fills a variant pack (what the arrays of a plan are this time) and queues the plan.
-#include <array>
 #include <mutex>
-#include <span>
 #include <type_traits>
 
 #include <whisker/kernels/check.h>
@@ -46,8 +44,7 @@ const CachedPlan& find_plan(const Conv2dProblem& problem, std::string_view wante
 
   const cuda::CurrentDevice current(context.device);
   CachedPlan found{context.device, context.stream, problem, std::string(wanted), nullptr, {}};
-  found.why_not = visit_plans(problem, cudnn_handle(context), [&](ExecutionPlan plan) {
-    if (!wanted.empty() && plan.engine != wanted) return false;
+  found.why_not = visit_plans(problem, {cudnn_handle(context)}, wanted, [&](ExecutionPlan plan) {
     found.plan = std::make_shared<const ExecutionPlan>(std::move(plan));
     return true;
   });
@@ -59,20 +56,12 @@ void execute(const Conv2dProblem& problem, std::string_view engine, const void* 
              const void* weight, const void* y, cuda::Context& context) {
   const std::lock_guard lock(mutex());
   const CachedPlan& found = find_plan(problem, engine, context);
-  check(found.plan != nullptr, "conv2d: cuDNN has no engine ", engine, " for ",
-        problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
+  check(found.plan != nullptr, "conv2d: cuDNN has no engine", engine.empty() ? "" : " ", engine,
+        " for ", problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
   const Buffer workspace =
       found.plan->workspace_bytes > 0 ? context.allocate(found.plan->workspace_bytes) : nullptr;
 
-  // One of them is the result, and the type of all is void*.
-  const std::array<void*, 3> pointers{const_cast<void*>(x), const_cast<void*>(weight),
-                                      const_cast<void*>(y)};
-  const std::array<std::int64_t, 3> ids{kXId, kWeightId, kYId};
-  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(pointers));
-  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
-  pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.get()));
-  pack.finalize();
+  const Descriptor pack = make_variant_pack(x, weight, y, workspace.get());
   check_cudnn(cudnn_api().execute(cudnn_handle(context), found.plan->plan.get(), pack.get()),
               "cudnnBackendExecute");
 }
@@ -104,7 +93,7 @@ std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
   const std::lock_guard lock(mutex());
   const cuda::CurrentDevice current(context.device);
   std::vector<Conv2dEngine> engines;
-  visit_plans(problem, cudnn_handle(context), [&](const ExecutionPlan& plan) {
+  visit_plans(problem, {cudnn_handle(context)}, {}, [&](const ExecutionPlan& plan) {
     engines.push_back({plan.engine, plan.workspace_bytes});
     return false;
   });

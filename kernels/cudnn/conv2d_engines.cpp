@@ -15,6 +15,10 @@ namespace {
 using cuda::Conv2dMath;
 using cuda::Conv2dPass;
 
+// Named in cudnn_graph.h since cuDNN 9.8.
+constexpr auto kHeuristicsDevice = static_cast<cudnnBackendAttributeName_t>(204);
+constexpr auto kPlanDevice = static_cast<cudnnBackendAttributeName_t>(407);
+
 template <class T>
 std::span<const T> span_of(const std::array<T, 4>& values) {
   return values;
@@ -86,7 +90,8 @@ OperationNames names_of(Conv2dPass pass) {
 }
 
 /// One convolution as a graph of cuDNN. cuDNN copies what it is given, so the parts may go.
-std::shared_ptr<const Descriptor> make_graph(const Conv2dProblem& problem, cudnnHandle_t handle) {
+std::shared_ptr<const Descriptor> make_graph(const Conv2dProblem& problem,
+                                             const PlanTarget& target) {
   const Conv2dLayout layout = conv2d_layout(problem.shape);
   const bool bfloat16 = problem.math == Conv2dMath::bfloat16;
   const cudnnDataType_t type = bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
@@ -105,7 +110,7 @@ std::shared_ptr<const Descriptor> make_graph(const Conv2dProblem& problem, cudnn
   auto graph = std::make_shared<Descriptor>(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   graph->set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
   // Optional since cuDNN 9.8.
-  graph->set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);
+  if (target.handle != nullptr) graph->set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, target.handle);
   graph->finalize();
   return graph;
 }
@@ -155,10 +160,11 @@ std::string name_of(const Descriptor& engine, const Descriptor& config) {
 
 /// Null where cuDNN cannot make a plan of the configuration; `problem` then says why.
 std::optional<ExecutionPlan> make_plan(const std::shared_ptr<const Descriptor>& graph,
-                                       Descriptor config, std::string engine, cudnnHandle_t handle,
-                                       std::string& problem) {
+                                       Descriptor config, std::string engine,
+                                       const PlanTarget& target, std::string& problem) {
   Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);  // optional since cuDNN 9.8
+  if (target.handle != nullptr) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
+  if (target.description != nullptr) plan.set(kPlanDevice, *target.description);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
   // The heuristics propose engines that turn out not to serve this very shape or device.
   const cudnnStatus_t status = plan.try_finalize();
@@ -176,11 +182,12 @@ std::optional<ExecutionPlan> make_plan(const std::shared_ptr<const Descriptor>& 
 }
 
 /// The configurations that a mode of the heuristics proposes, none if it does not know the graph.
-std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_t mode,
-                                  std::string& problem) {
+std::vector<Descriptor> proposals(const Descriptor& graph, const PlanTarget& target,
+                                  cudnnBackendHeurMode_t mode, std::string& problem) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  if (target.description != nullptr) heuristics.set(kHeuristicsDevice, *target.description);
   const cudnnStatus_t status = heuristics.try_finalize();
   if (status != CUDNN_STATUS_SUCCESS) {
     problem = str("heuristics: ", cudnn_api().get_error_string(status));
@@ -193,22 +200,36 @@ std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_
 
 }  // namespace
 
-std::string visit_plans(const Conv2dProblem& problem, cudnnHandle_t handle,
-                        const std::function<bool(ExecutionPlan)>& visit) {
-  const auto graph = make_graph(problem, handle);
-  std::string why = "no engine is deterministic and exact enough";
+std::string visit_plans(const Conv2dProblem& problem, const PlanTarget& target,
+                        std::string_view wanted, const std::function<bool(ExecutionPlan)>& visit) {
+  const auto graph = make_graph(problem, target);
+  std::string why = wanted.empty() ? "no engine is deterministic and exact enough"
+                                   : "no deterministic and exact engine has this name";
   std::set<std::string> seen;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (Descriptor& config : proposals(*graph, mode, why)) {
+    for (Descriptor& config : proposals(*graph, target, mode, why)) {
       const Descriptor engine = engine_of(config);
       if (!is_exact_enough(engine, problem.math)) continue;
       std::string name = name_of(engine, config);
-      if (!seen.insert(name).second) continue;
-      auto plan = make_plan(graph, std::move(config), std::move(name), handle, why);
+      if ((!wanted.empty() && name != wanted) || !seen.insert(name).second) continue;
+      auto plan = make_plan(graph, std::move(config), std::move(name), target, why);
       if (plan && visit(std::move(*plan))) return why;
     }
   }
   return why;
+}
+
+Descriptor make_variant_pack(const void* x, const void* weight, const void* y, void* workspace) {
+  // The type of all is void*, whether they are read or written.
+  const std::array<void*, 3> pointers{const_cast<void*>(x), const_cast<void*>(weight),
+                                      const_cast<void*>(y)};
+  const std::array<std::int64_t, 3> ids{kXId, kWeightId, kYId};
+  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(pointers));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
+  pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace);
+  pack.finalize();
+  return pack;
 }
 
 }  // namespace whisker::inline v0_1::kernels::cudnn

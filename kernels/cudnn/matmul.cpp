@@ -21,6 +21,7 @@ struct CublasApi {
   decltype(&cublasCreate_v2) create;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasSetWorkspace_v2) set_workspace;
+  decltype(&cublasSetMathMode) set_math_mode;
   decltype(&cublasGetProperty) get_property;
   decltype(&cublasGetStatusString) get_status_string;
   decltype(&cublasGemmEx_64) gemm;
@@ -38,6 +39,7 @@ struct Cublas {
       library.find("cublasCreate_v2", api.create);
       library.find("cublasSetStream_v2", api.set_stream);
       library.find("cublasSetWorkspace_v2", api.set_workspace);
+      library.find("cublasSetMathMode", api.set_math_mode);
       library.find("cublasGetProperty", api.get_property);
       library.find("cublasGetStatusString", api.get_status_string);
       library.find("cublasGemmEx_64", api.gemm);
@@ -68,6 +70,9 @@ cublasHandle_t cublas_handle(const cuda::Context& context) {
     cublasHandle_t made = nullptr;
     check_cublas(cublas().api.create(&made), "cublasCreate");
     check_cublas(cublas().api.set_stream(made, context.stream), "cublasSetStream");
+    // Else parts of a bfloat16 product may be summed in bfloat16.
+    check_cublas(cublas().api.set_math_mode(made, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION),
+                 "cublasSetMathMode");
     handle = made;
   }
   return handle;
