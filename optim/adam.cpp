@@ -1,8 +1,7 @@
 #include <cmath>
 
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/adam.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -13,7 +12,7 @@ Adam::Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options)
   check(options.epsilon > 0.0, "adam: epsilon ", options.epsilon, " must be positive");
 }
 
-void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
+void Adam::update(Updates& updates) {
   const auto t = static_cast<double>(steps());
   const double c1 = 1.0 - std::pow(options_.beta1, t), c2 = 1.0 - std::pow(options_.beta2, t);
   const bool paper = options_.epsilon_placement == AdamEpsilon::tensorflow;
@@ -23,12 +22,8 @@ void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
       .beta2 = options_.beta2,
       .epsilon = options_.epsilon,
       .inverse_sqrt_correction = paper ? 1.0 : 1.0 / std::sqrt(c2)};
-  dispatch_master("adam", parameter, [&](auto tag, auto& context) {
-    using T = typename decltype(tag)::type;
-    adam_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(),
-                slot(0, i).kernel_mutable_data<T>(), slot(1, i).kernel_mutable_data<T>(),
-                parameter.numel(), step, context);
-  });
+  updates.run("adam",
+              [&](const auto& segments, auto& context) { adam_update(segments, step, context); });
 }
 
 }  // namespace whisker::inline v0_1::optim

@@ -23,7 +23,7 @@ class Adam : public Optimizer {
   Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options);
 
  protected:
-  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+  void update(Updates& updates) override;
 
  private:
   AdamOptions options_;

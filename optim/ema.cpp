@@ -1,8 +1,7 @@
 #include <algorithm>
 
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/ema.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -22,14 +21,12 @@ void Ema::update(nn::Module& module) {
     average_.at(name).copy_from(value);
     values.erase(name);
   }
-  for (const auto& [name, value] : values) {
-    Tensor& average = average_.at(name);
-    dispatch_master("ema", value, [&](auto tag, auto& context) {
-      using T = typename decltype(tag)::type;
-      average_update(average.kernel_mutable_data<T>(), value.template kernel_data<T>(),
-                     average.numel(), decay, context);
-    });
-  }
+  Updates updates;
+  for (const auto& [name, value] : values)
+    updates.add(average_.at(name), value);
+  updates.run("ema", [&](const auto& segments, auto& context) {
+    average_update(segments, decay, context);
+  });
 }
 
 void Ema::check_fits(nn::Module& module) const {

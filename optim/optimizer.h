@@ -9,6 +9,8 @@
 
 namespace whisker::inline v0_1::optim {
 
+class Updates;
+
 /// Updates parameters in place from the gradients that backward() collected. Parameters without a
 /// gradient are left alone. Constructors throw Error for no parameters, two of one name or one of
 /// two names, and for options out of range.
@@ -40,9 +42,8 @@ class Optimizer {
   Optimizer(Optimizer&&) = default;
   Optimizer& operator=(Optimizer&&) = default;
 
-  /// Updates parameter i; steps() counts the one that is running.
-  virtual void update(std::size_t i, Tensor& parameter, const Tensor& gradient) = 0;
-  Tensor& slot(std::size_t which, std::size_t i) { return state_[which][i]; }
+  /// Updates all parameters that have a gradient; steps() counts the update that is running.
+  virtual void update(Updates& updates) = 0;
 
  private:
   void check_parameters() const;

@@ -19,7 +19,7 @@ class RmsProp : public Optimizer {
   RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& options);
 
  protected:
-  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+  void update(Updates& updates) override;
 
  private:
   RmsPropOptions options_;

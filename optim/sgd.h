@@ -18,7 +18,7 @@ class Sgd : public Optimizer {
   Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options);
 
  protected:
-  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+  void update(Updates& updates) override;
 
  private:
   SgdOptions options_;

@@ -1,3 +1,4 @@
+#include <whisker/kernels/cuda/activity.h>
 #include <whisker/kernels/cuda/current_device.h>
 #include <whisker/kernels/cuda/runtime.h>
 
@@ -98,6 +99,7 @@ void copy_async(const void* from, void* to, std::size_t bytes, Context& context)
 }
 
 void synchronize(Context& context) {
+  ++activity.waits;
   check_cuda(cudaStreamSynchronize(context.stream), "cudaStreamSynchronize");
 }
 
