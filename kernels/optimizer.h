@@ -6,6 +6,7 @@
 
 #include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/context.h>
+#include <whisker/kernels/finite.h>
 #include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels {
@@ -38,9 +39,14 @@ struct StepSource {
   StepSource(const Step& in_call) : value(in_call) {}
   StepSource(const Step* in_memory) : memory(in_memory) {}
   WHISKER_HOST_DEVICE const Step& get() const { return memory != nullptr ? *memory : value; }
+  /// Whether the update must change nothing.
+  WHISKER_HOST_DEVICE bool blocked() const {
+    return first_bad != nullptr && *first_bad != kAllFinite;
+  }
 
   Step value{};
   const Step* memory = nullptr;
+  const std::int32_t* first_bad = nullptr;  // unless null, what find_not_finite() found
 };
 
 /// One of the flat arrays that an update goes over: n parameters theta with their gradients g.

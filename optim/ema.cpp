@@ -12,10 +12,18 @@ Ema::Ema(nn::Module& module, double decay) : decay_(decay) {
 }
 
 void Ema::update(nn::Module& module) {
+  prepare_update();
+  apply_update(module);
+  count_update();
+}
+
+void Ema::prepare_update() {
+  const auto n = static_cast<double>(updates_ + 1);
+  numbers_.set(std::min(decay_, (1.0 + n) / (10.0 + n)));
+}
+
+void Ema::apply_update(nn::Module& module, const Tensor& first_bad) {
   check_fits(module);
-  ++updates_;
-  const auto n = static_cast<double>(updates_);
-  const double decay = std::min(decay_, (1.0 + n) / (10.0 + n));
   nn::StateDict values = module.state_dict();
   for (const auto& [name, value] : module.buffers()) {
     average_.at(name).copy_from(value);
@@ -25,7 +33,7 @@ void Ema::update(nn::Module& module) {
   for (const auto& [name, value] : values)
     updates.add(average_.at(name), value);
   updates.run("ema", [&](const auto& segments, auto& context) {
-    average_update(segments, decay, context);
+    average_update(segments, numbers_.source(first_bad), context);
   });
 }
 

@@ -41,6 +41,12 @@ void Optimizer::set_learning_rate(double rate) {
 }
 
 void Optimizer::step() {
+  prepare_step();
+  apply_step();
+  count_step();
+}
+
+void Optimizer::apply_step(const Tensor& first_bad) {
   Updates updates;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& parameter = parameters_[i].second;
@@ -52,8 +58,7 @@ void Optimizer::step() {
     updates.add(parameter, gradient, std::move(slots));
   }
   check(!updates.empty(), "optimizer: no parameter has a gradient; call backward() before step()");
-  ++steps_;
-  update(updates);
+  update(updates, first_bad);
 }
 
 void Optimizer::zero_grad() {

@@ -22,6 +22,16 @@ class Optimizer {
 
   /// One update; throws Error if no parameter has a gradient at all.
   void step();
+  // The parts of step(), for who does not want to wait in the middle of it:
+  /// Makes up the numbers of the next update.
+  virtual void prepare_step() = 0;
+  /// Queues the update; throws Error if no parameter has a gradient at all. `first_bad`, if
+  /// defined, is what find_not_finite() lowers: unless it is kAllFinite when the update's turn
+  /// comes, nothing is changed.
+  void apply_step(const Tensor& first_bad = {});
+  /// Counts an update that was not blocked.
+  void count_step() { ++steps_; }
+
   /// Forgets the gradients.
   void zero_grad();
 
@@ -42,8 +52,8 @@ class Optimizer {
   Optimizer(Optimizer&&) = default;
   Optimizer& operator=(Optimizer&&) = default;
 
-  /// Updates all parameters that have a gradient; steps() counts the update that is running.
-  virtual void update(Updates& updates) = 0;
+  /// Runs the updates with the numbers of prepare_step().
+  virtual void update(Updates& updates, const Tensor& first_bad) = 0;
 
  private:
   void check_parameters() const;

@@ -10,13 +10,16 @@ RmsProp::RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& 
   check(options.epsilon > 0.0, "rmsprop: epsilon ", options.epsilon, " must be positive");
 }
 
-void RmsProp::update(Updates& updates) {
-  const kernels::RmsPropStep step{.learning_rate = learning_rate(),
-                                  .decay = options_.decay,
-                                  .epsilon = options_.epsilon,
-                                  .epsilon_inside_root = options_.epsilon_inside_root};
+void RmsProp::prepare_step() {
+  numbers_.set({.learning_rate = learning_rate(),
+                .decay = options_.decay,
+                .epsilon = options_.epsilon,
+                .epsilon_inside_root = options_.epsilon_inside_root});
+}
+
+void RmsProp::update(Updates& updates, const Tensor& first_bad) {
   updates.run("rmsprop", [&](const auto& segments, auto& context) {
-    rmsprop_update(segments, step, context);
+    rmsprop_update(segments, numbers_.source(first_bad), context);
   });
 }
 

@@ -19,12 +19,16 @@ Sgd::Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options)
   check(!options.nesterov || options.momentum > 0.0, "sgd: Nesterov's look-ahead wants a momentum");
 }
 
-void Sgd::update(Updates& updates) {
-  const kernels::SgdStep step{.learning_rate = learning_rate(),
-                              .momentum = options_.momentum,
-                              .nesterov = options_.nesterov};
-  updates.run("sgd",
-              [&](const auto& segments, auto& context) { sgd_update(segments, step, context); });
+void Sgd::prepare_step() {
+  numbers_.set({.learning_rate = learning_rate(),
+                .momentum = options_.momentum,
+                .nesterov = options_.nesterov});
+}
+
+void Sgd::update(Updates& updates, const Tensor& first_bad) {
+  updates.run("sgd", [&](const auto& segments, auto& context) {
+    sgd_update(segments, numbers_.source(first_bad), context);
+  });
 }
 
 }  // namespace whisker::inline v0_1::optim

@@ -6,6 +6,7 @@
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/ops.h>
+#include <whisker/kernels/cuda/activity.h>
 
 #include "catch.h"
 #include "catgan_fixtures.h"
@@ -299,6 +300,39 @@ TEST_CASE("The first bad tensor is named and the weights stay finite", "[trainer
     fill(parameter(trainer.discriminator(), "dense.weight"), 1e20f);
     CHECK_THAT(complaint(trainer), ContainsSubstring("the gradient of d.block1.conv.weight"));
     trainer.check_finite();
+  }
+}
+
+TEST_CASE("A gradient of G that is no number leaves D one update ahead", "[trainer][nan]") {
+  Config config = catgan_fixtures::tiny_config();
+  config.norm = catgan::Norm::selu;
+  Trainer trainer(config);
+  // Pictures are zero, and so is what these weights are multiplied with, but not on the way back.
+  fill(trainer.generator().state_dict().at("out.weight"), 3e38f);
+  fill(trainer.generator().state_dict().at("up2.conv.weight"), 1e20f);
+  fill(trainer.generator().state_dict().at("dense.weight"), 0.0f);
+  const Tensors before = clone(trainer.state());
+  const std::string complaint = message_of<NumericError>(
+      [&] { trainer.step(some_pictures(config, 0), catgan::training_z(config, 0)); });
+  CHECK_THAT(complaint, ContainsSubstring("the gradient of g."));
+  for (const auto& [name, tensor] : trainer.state()) {
+    INFO(name);
+    const bool of_d = name.starts_with("d.") || name.starts_with("d_adam.");
+    if (!of_d) CHECK(difference({{"", before.at(name)}}, {{"", tensor}}) == "");
+    if (name == "d_adam.steps") CHECK(tensor.item() == 1.0);
+    if (name == "d.dense.weight") CHECK(difference({{"", before.at(name)}}, {{"", tensor}}) != "");
+  }
+  trainer.check_finite();
+}
+
+TEST_CASE("A step waits for the device once", "[trainer]") {
+  if (default_device() == Device::cpu()) SKIP("there is no GPU");
+  const Config config = catgan_fixtures::tiny_config();
+  Trainer trainer(config);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t before = kernels::cuda::activity.waits;
+    train(trainer, config, 1);
+    CHECK(kernels::cuda::activity.waits - before == 1);
   }
 }
 

@@ -35,6 +35,7 @@ WHISKER_SIMD_CLONES void adam_range(double* theta, const double* g, double* m, d
 
 template <class T>
 void adam_update(std::span<const Segment<T>> segments, const StepSource<AdamStep>& step, Context&) {
+  if (step.blocked()) return;
   for (const Segment<T>& s : segments)
     parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
       adam_range(s.theta + begin, s.g + begin, s.slots[0] + begin, s.slots[1] + begin, end - begin,
@@ -44,6 +45,7 @@ void adam_update(std::span<const Segment<T>> segments, const StepSource<AdamStep
 
 template <class T>
 void sgd_update(std::span<const Segment<T>> segments, const StepSource<SgdStep>& source, Context&) {
+  if (source.blocked()) return;
   const SgdStep& step = source.get();
   const T rate = T(step.learning_rate), momentum = T(step.momentum);
   for (const Segment<T>& s : segments)
@@ -64,6 +66,7 @@ void sgd_update(std::span<const Segment<T>> segments, const StepSource<SgdStep>&
 template <class T>
 void rmsprop_update(std::span<const Segment<T>> segments, const StepSource<RmsPropStep>& source,
                     Context&) {
+  if (source.blocked()) return;
   const RmsPropStep& step = source.get();
   const T rate = T(step.learning_rate), decay = T(step.decay), rest = T(1.0 - step.decay);
   const T inside = T(step.epsilon_inside_root ? step.epsilon : 0.0);
@@ -82,6 +85,7 @@ void rmsprop_update(std::span<const Segment<T>> segments, const StepSource<RmsPr
 template <class T>
 void average_update(std::span<const Segment<T>> segments, const StepSource<double>& decay,
                     Context&) {
+  if (decay.blocked()) return;
   const T keep = T(decay.get()), rest = T(1.0 - decay.get());
   for (const Segment<T>& s : segments)
     parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -117,6 +117,7 @@ template <class Rule>
 __global__ void __launch_bounds__(kElementwiseBlock)
     update_kernel(const __grid_constant__ UpdateGroup<typename Rule::Step> group,
                   StepSource<typename Rule::Step> step) {
+  if (step.blocked()) return;
   constexpr int kCount = kVectorWidth<float>;
   const int found = group.segment_of(blockIdx.x);
   const Segment<float> segment = group.segments[found];

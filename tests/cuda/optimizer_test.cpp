@@ -146,6 +146,23 @@ TEST_CASE("Adam takes its step from device memory", "[cuda][optimizer]") {
       adam_definition, {.slots = {0, 1}});
 }
 
+TEST_CASE("Updates change nothing once a number that is none was found", "[cuda][optimizer]") {
+  const Definition nothing = [](double, double&, double&, double&) {};
+  const Given given{.slots = {0, 1}};
+  for (const bool blocked : {true, false}) {
+    CAPTURE(blocked);
+    check_update(
+        [&](Segments segments) {
+          const DeviceArray<std::int32_t> first_bad(
+              std::vector<std::int32_t>{blocked ? 3 : kAllFinite});
+          StepSource<AdamStep> step(kAdam);
+          step.first_bad = first_bad.get();
+          cuda::adam_update(segments, step, test_context());
+        },
+        blocked ? nothing : Definition(adam_definition), given);
+  }
+}
+
 TEST_CASE("SGD updates with and without momentum", "[cuda][optimizer]") {
   for (const bool nesterov : {false, true}) {
     CAPTURE(nesterov);

@@ -13,6 +13,7 @@
 #include <whisker/optim/ema.h>
 
 #include "config.h"
+#include "training/step_report.h"
 
 namespace catgan {
 
@@ -56,13 +57,20 @@ class Trainer {
   void check_finite();
 
  private:
-  StepResult update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
-  void update(whisker::nn::Module& net, whisker::optim::Adam& adam);
+  void update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
+  void update_generator(whisker::Tensor fake);
+  /// Updates the net unless a number that is none turned up so far, in its losses and gradients
+  /// last, which are known by the numbers from `number` on.
+  void update(whisker::nn::Module& net, whisker::optim::Adam& adam,
+              std::vector<whisker::Tensor> losses, std::int32_t number);
+  [[noreturn]] void fail(std::int32_t first_bad, const whisker::Tensor& real,
+                         const whisker::Tensor& z);
 
   Config config_;
   std::unique_ptr<whisker::nn::Module> g_, d_;
   std::optional<whisker::optim::Adam> g_adam_, d_adam_;
   std::optional<whisker::optim::Ema> ema_;
+  std::optional<StepReport> report_;
   std::int64_t steps_ = 0;
 };
 
