@@ -24,6 +24,7 @@ class Adam : public Optimizer {
   Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options);
 
   void prepare_step() override;
+  void keep_numbers_on_device() override { numbers_.keep_on(device()); }
 
  protected:
   void update(Updates& updates, const Tensor& first_bad) override;

@@ -37,6 +37,14 @@ void Ema::apply_update(nn::Module& module, const Tensor& first_bad) {
   });
 }
 
+void Ema::keep_numbers_on_device() {
+  const Device device = average_.begin()->second.device();
+  for (const auto& [name, average] : average_)
+    check(average.device() == device, "ema: ", name, " is on ", average.device(), ", others on ",
+          device);
+  numbers_.keep_on(device);
+}
+
 void Ema::check_fits(nn::Module& module) const {
   const nn::StateDict values = module.state_dict();
   bool fits = values.size() == average_.size();

@@ -22,6 +22,7 @@ class Ema {
   void prepare_update();
   void apply_update(nn::Module& module, const Tensor& first_bad = {});
   void count_update() { ++updates_; }
+  void keep_numbers_on_device();
 
   /// Handles to the averages by name, such as load_state_dict() of a second module takes.
   nn::StateDict state_dict() const { return average_; }

@@ -61,6 +61,14 @@ void Optimizer::apply_step(const Tensor& first_bad) {
   update(updates, first_bad);
 }
 
+Device Optimizer::device() const {
+  const Device first = parameters_.front().second.device();
+  for (const auto& [name, tensor] : parameters_)
+    check(tensor.device() == first, "optimizer: ", name, " is on ", tensor.device(),
+          ", other parameters on ", first);
+  return first;
+}
+
 void Optimizer::zero_grad() {
   for (auto& [name, tensor] : parameters_)
     if (tensor.grad().defined()) tensor.set_grad(Tensor());

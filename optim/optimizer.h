@@ -29,6 +29,10 @@ class Optimizer {
   /// defined, is what find_not_finite() lowers: unless it is kAllFinite when the update's turn
   /// comes, nothing is changed.
   void apply_step(const Tensor& first_bad = {});
+  /// From now on prepare_step() puts its numbers into memory of the device and apply_step()'s
+  /// kernels read them there, so that a Graph of apply_step() can be replayed. Throws Error if
+  /// parameters are on several devices.
+  virtual void keep_numbers_on_device() = 0;
   /// Counts an update that was not blocked.
   void count_step() { ++steps_; }
 
@@ -54,6 +58,8 @@ class Optimizer {
 
   /// Runs the updates with the numbers of prepare_step().
   virtual void update(Updates& updates, const Tensor& first_bad) = 0;
+  /// Of all parameters; throws Error if there is not one alone.
+  Device device() const;
 
  private:
   void check_parameters() const;

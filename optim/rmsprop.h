@@ -20,6 +20,7 @@ class RmsProp : public Optimizer {
   RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& options);
 
   void prepare_step() override;
+  void keep_numbers_on_device() override { numbers_.keep_on(device()); }
 
  protected:
   void update(Updates& updates, const Tensor& first_bad) override;

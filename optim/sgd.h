@@ -19,6 +19,7 @@ class Sgd : public Optimizer {
   Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options);
 
   void prepare_step() override;
+  void keep_numbers_on_device() override { numbers_.keep_on(device()); }
 
  protected:
   void update(Updates& updates, const Tensor& first_bad) override;

@@ -114,6 +114,37 @@ void Event::record(Context& context) {
   check_cuda(cudaEventRecord(event_.get(), context.stream), "cudaEventRecord");
 }
 
+CapturedWork::CapturedWork(Context& context, const std::function<void()>& body) {
+  const CurrentDevice current(context.device);
+  // Relaxed: memory may be asked for meanwhile. What would wait for the stream fails all the same.
+  check_cuda(cudaStreamBeginCapture(context.stream, cudaStreamCaptureModeRelaxed),
+             "cudaStreamBeginCapture");
+  cudaGraph_t graph = nullptr;
+  try {
+    body();
+  } catch (...) {
+    if (cudaStreamEndCapture(context.stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    cudaGetLastError();  // the error that body() met is thrown
+    throw;
+  }
+  check_cuda(cudaStreamEndCapture(context.stream, &graph), "cudaStreamEndCapture");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check_cuda(error, "cudaGraphInstantiate");
+  executable_.reset(executable, [](cudaGraphExec_t e) { cudaGraphExecDestroy(e); });
+}
+
+void CapturedWork::queue(Context& context) const {
+  check_cuda(cudaGraphLaunch(executable_.get(), context.stream), "cudaGraphLaunch");
+}
+
+bool is_captured(const Context& context) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(context.stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
 bool Event::reached() const {
   const cudaError_t state = cudaEventQuery(event_.get());
   if (state == cudaErrorNotReady) return false;

@@ -1,5 +1,8 @@
 #include "training/trainer.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include <whisker/core/autograd.h>
 #include <whisker/core/ops.h>
 #include <whisker/core/ops/finite.h>
@@ -39,6 +42,17 @@ optim::AdamOptions adam_options(const Config& config, double rate) {
 Tensor mean_probability(const Tensor& logits) {
   const NoGrad no_grad;
   return mean(sigmoid(logits));
+}
+
+/// So that the recording finds what is made at first use: copies of weights, tables, plans.
+constexpr int kStepsBeforeRecording = 2;
+
+bool graph_wanted() {
+  const char* text = std::getenv("WHISKER_GRAPH");
+  if (text == nullptr || std::string_view(text) == "on") return true;
+  check<InputError>(std::string_view(text) == "off", "WHISKER_GRAPH: \"", text,
+                    "\" is neither on nor off");
+  return false;
 }
 
 /// The losses that D's update adds up.
@@ -106,14 +120,19 @@ std::int64_t take_count(nn::StateDict& part, const std::string& name, const std:
 
 }  // namespace
 
-Trainer::Trainer(const Config& config) : config_(config) {
+Trainer::Trainer(const Config& config) : config_(config), uses_graph_(graph_wanted()) {
   nn::Init init(config.seed);
   g_ = make_generator(config, init);
   d_ = make_discriminator(config, init);
   g_adam_.emplace(g_->parameters(), adam_options(config, config.g_rate));
   d_adam_.emplace(d_->parameters(), adam_options(config, config.d_rate));
   if (config.ema_decay > 0.0) ema_.emplace(*g_, config.ema_decay);
-  report_.emplace(g_->parameters().front().second.device());
+  const Device device = g_->parameters().front().second.device();
+  report_.emplace(device);
+  if (device == Device::cpu()) return;
+  g_adam_->keep_numbers_on_device();
+  d_adam_->keep_numbers_on_device();
+  if (ema_) ema_->keep_numbers_on_device();
 }
 
 void Trainer::update(nn::Module& net, optim::Adam& adam, std::vector<Tensor> losses,
@@ -155,16 +174,50 @@ void Trainer::update_generator(Tensor fake) {
   if (ema_) ema_->apply_update(*g_, report_->first_bad());
 }
 
+void Trainer::run(const Tensor& real, const Tensor& z) {
+  report_->clear();
+  Tensor fake = (*g_)(z);
+  update_discriminator(real, fake.detach());
+  update_generator(std::move(fake));
+}
+
+void Trainer::record() {
+  std::vector<Tensor> written;
+  for (const auto& [name, tensor] : state())
+    if (tensor.device() == real_.device()) written.push_back(tensor);
+  try {
+    graph_.emplace(real_.device(), written, [&] { run(real_, z_); });
+  } catch (const Error& error) {
+    throw Error(str(error.what(), "; WHISKER_GRAPH=off trains without recording steps"));
+  }
+}
+
+void Trainer::run_or_replay(const Tensor& real, const Tensor& z) {
+  const bool on_gpu = report_->first_bad().device() != Device::cpu();
+  if (graph_ && !graph_->valid()) graph_.reset();
+  const bool fits = !graph_ || (real.shape() == real_.shape() && z.shape() == z_.shape());
+  if (!on_gpu || !uses_graph_ || !fits) return run(real, z);
+  if (!graph_ && steps_before_recording_ < kStepsBeforeRecording) {
+    ++steps_before_recording_;
+    return run(real, z);
+  }
+  if (!graph_) {
+    real_ = real.clone();
+    z_ = z.clone();
+    record();
+    steps_before_recording_ = 0;
+  } else {
+    real_.copy_from(real);
+    z_.copy_from(z);
+  }
+  graph_->replay();
+}
+
 StepResult Trainer::step(const Tensor& real, const Tensor& z) {
   d_adam_->prepare_step();
   g_adam_->prepare_step();
   if (ema_) ema_->prepare_update();
-  report_->clear();
-  {
-    Tensor fake = (*g_)(z);
-    update_discriminator(real, fake.detach());
-    update_generator(std::move(fake));
-  }
+  run_or_replay(real, z);
   const auto [rows, first_bad] = report_->read();
   if (first_bad != kAllFinite) fail(first_bad, real, z);
   d_adam_->count_step();
