@@ -1,5 +1,7 @@
 // Matrix products beside cuBLAS, and the kernels that memory alone limits.
 #ifdef WHISKER_CUDA
+#include <array>
+
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/batch_norm.h>
@@ -125,9 +127,12 @@ GpuResult bench_adam(const GpuSetting& setting) {
   const Tensor g = random<float>({kParameters}, 1);
   const whisker::kernels::AdamStep step{};
   const Body body = [&] {
-    cuda::adam_update(theta.kernel_mutable_data<float>(), g.kernel_data<float>(),
-                      m.kernel_mutable_data<float>(), v.kernel_mutable_data<float>(), kParameters,
-                      cuda::StepSource<whisker::kernels::AdamStep>(step), setting.context);
+    const std::array segments{whisker::kernels::Segment<float>{
+        .theta = theta.kernel_mutable_data<float>(),
+        .g = g.kernel_data<float>(),
+        .slots = {m.kernel_mutable_data<float>(), v.kernel_mutable_data<float>()},
+        .n = kParameters}};
+    cuda::adam_update(segments, step, setting.context);
   };
   constexpr double kArrays = 7.0;  // four read, three written
   return {.name = "Adam, 41.5 million parameters",

@@ -8,6 +8,7 @@
 // The unqualified call finds kernels::cpu or kernels::cuda by the type of the context.
 #pragma once
 
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -42,6 +43,10 @@ std::string cuda_device_problem(int index);
 kernels::Buffer allocate_with_cuda(std::size_t bytes, Device device);
 void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* to,
                           Device to_device, std::size_t bytes);
+
+/// What Graph is where a GPU is involved: records body() and returns what replays it. Defined where
+/// kWithCuda.
+std::function<void()> capture_with_cuda(Device device, const std::function<void()>& body);
 
 /// Calls body(context) with the context of the device's back end.
 template <class Body>

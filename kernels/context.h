@@ -7,10 +7,15 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 namespace whisker::inline v0_1::kernels {
 
 using Buffer = std::shared_ptr<std::byte>;
+
+/// PackedWeights' name of a float32 weight in bfloat16 and in the order of the original, which GPU
+/// kernels make and optimizers keep in step.
+inline constexpr std::uint64_t kBfloat16Layout = 0x62663136'00000001;
 
 /// Copies of one weight in the layouts that its kernels want, each made once per update.
 /// Whoever changes the weight calls clear(). Safe to use from several threads.
@@ -22,6 +27,17 @@ class PackedWeights {
     Buffer& copy = copies_[layout];
     if (!copy) copy = pack();
     return copy;
+  }
+  /// The copy named `layout`, or null, which is then the caller's to keep in step with the weight
+  /// and to put back.
+  Buffer take(std::uint64_t layout) {
+    const std::lock_guard lock(mutex_);
+    const auto found = copies_.extract(layout);
+    return found ? found.mapped() : nullptr;
+  }
+  void put(std::uint64_t layout, Buffer copy) {
+    const std::lock_guard lock(mutex_);
+    copies_[layout] = std::move(copy);
   }
   void clear() {
     const std::lock_guard lock(mutex_);

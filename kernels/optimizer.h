@@ -1,10 +1,13 @@
-// One update of a flat parameter by each optimizer, in place. n elements; g is the gradient.
+// One update of all parameters by each optimizer, in place.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/context.h>
+#include <whisker/kernels/finite.h>
+#include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels {
 
@@ -29,22 +32,51 @@ struct RmsPropStep {
   bool epsilon_inside_root;
 };
 
+/// Where an update finds its numbers: in the call, or in memory of the device as of the run, so
+/// that a launch captured in a graph can be replayed with new numbers.
+template <class Step>
+struct StepSource {
+  StepSource(const Step& in_call) : value(in_call) {}
+  StepSource(const Step* in_memory) : memory(in_memory) {}
+  WHISKER_HOST_DEVICE const Step& get() const { return memory != nullptr ? *memory : value; }
+  /// Whether the update must change nothing.
+  WHISKER_HOST_DEVICE bool blocked() const {
+    return first_bad != nullptr && *first_bad != kAllFinite;
+  }
+
+  Step value{};
+  const Step* memory = nullptr;
+  const std::int32_t* first_bad = nullptr;  // unless null, what find_not_finite() found
+};
+
+/// One of the flat arrays that an update goes over: n parameters theta with their gradients g.
+template <class T>
+struct Segment {
+  T* theta;
+  const T* g;
+  T* slots[2];  // m and v, velocity, or square; null where the rule has fewer
+  std::int64_t n;
+  bfloat16* copy = nullptr;  // unless null, a GPU rounds the new theta to it in the same pass
+};
+
 namespace cpu {
 
-/// T is float or double.
+/// T is float or double. The slots are m and v.
 template <class T>
-void adam_update(T* theta, const T* g, T* m, T* v, std::int64_t n, const AdamStep& step,
+void adam_update(std::span<const Segment<T>> segments, const StepSource<AdamStep>& step,
                  Context& context);
-/// A null velocity means no momentum.
+/// The slot is velocity; null in the first segment means no momentum.
 template <class T>
-void sgd_update(T* theta, const T* g, T* velocity, std::int64_t n, const SgdStep& step,
+void sgd_update(std::span<const Segment<T>> segments, const StepSource<SgdStep>& step,
                 Context& context);
+/// The slot is square.
 template <class T>
-void rmsprop_update(T* theta, const T* g, T* square, std::int64_t n, const RmsPropStep& step,
+void rmsprop_update(std::span<const Segment<T>> segments, const StepSource<RmsPropStep>& step,
                     Context& context);
-/// average = decay * average + (1 - decay) * value.
+/// theta = decay * theta + (1 - decay) * g: theta is an average, g a new value.
 template <class T>
-void average_update(T* average, const T* value, std::int64_t n, double decay, Context& context);
+void average_update(std::span<const Segment<T>> segments, const StepSource<double>& decay,
+                    Context& context);
 
 }  // namespace cpu
 
@@ -52,39 +84,16 @@ namespace cuda {
 
 struct Context;
 
-/// Where a kernel finds its step: in the launch, or in device memory as of the run, so that a
-/// launch captured in a graph can be replayed with new numbers.
-template <class Step>
-struct StepSource {
-  StepSource(const Step& in_launch) : value(in_launch) {}
-  StepSource(const Step* in_device_memory) : device(in_device_memory) {}
-
-  Step value{};
-  const Step* device = nullptr;
-};
-
-/// What the numbers of AdamStep follow from; lives in device memory.
-struct AdamSchedule {
-  double learning_rate, beta1, beta2, epsilon;
-  bool epsilon_hat;    // the paper's and TensorFlow's placement of epsilon, else PyTorch's
-  std::int64_t steps;  // taken so far
-};
-
-/// Counts schedule->steps on and writes the step that follows by the formulas of optim/adam.cpp;
-/// both lie in device memory.
-void adam_advance(AdamSchedule* schedule, AdamStep* step, Context& context);
-
-/// As on the CPU. n may be the size of a whole arena of parameters; `copy`, unless null, gets the
-/// new parameters rounded to bfloat16 in the same pass.
-void adam_update(float* theta, const float* g, float* m, float* v, std::int64_t n,
-                 const StepSource<AdamStep>& step, Context& context, bfloat16* copy = nullptr);
-void sgd_update(float* theta, const float* g, float* velocity, std::int64_t n,
-                const StepSource<SgdStep>& step, Context& context, bfloat16* copy = nullptr);
-void rmsprop_update(float* theta, const float* g, float* square, std::int64_t n,
-                    const StepSource<RmsPropStep>& step, Context& context,
-                    bfloat16* copy = nullptr);
-void average_update(float* average, const float* value, std::int64_t n,
-                    const StepSource<double>& decay, Context& context);
+/// As on the CPU, in one launch for as many segments as its parameters hold, see
+/// docs/kernels/optimizer.md.
+void adam_update(std::span<const Segment<float>> segments, const StepSource<AdamStep>& step,
+                 Context& context);
+void sgd_update(std::span<const Segment<float>> segments, const StepSource<SgdStep>& step,
+                Context& context);
+void rmsprop_update(std::span<const Segment<float>> segments, const StepSource<RmsPropStep>& step,
+                    Context& context);
+void average_update(std::span<const Segment<float>> segments, const StepSource<double>& decay,
+                    Context& context);
 
 }  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <whisker/core/backend.h>
 #include <whisker/core/ops/batch_norm.h>
@@ -42,12 +43,17 @@ void BatchNorm2d::update_moving(const Tensor& mean, const Tensor& variance, std:
   const auto bessel = static_cast<float>(static_cast<double>(rows) /
                                          static_cast<double>(std::max<std::int64_t>(rows - 1, 1)));
   const Tensor unbiased = scale(variance, bessel);
+  const auto segment = [&](Tensor& average, const Tensor& value) {
+    return kernels::Segment<float>{.theta = average.kernel_mutable_data<float>(),
+                                   .g = value.kernel_data<float>(),
+                                   .slots = {},
+                                   .n = options_.channels};
+  };
   with_context(mean.device(), [&](auto& context) {
     for (int i = 0; i < options_.updates_per_forward; ++i) {
-      average_update(moving_mean_.kernel_mutable_data<float>(), mean.kernel_data<float>(),
-                     options_.channels, options_.momentum, context);
-      average_update(moving_variance_.kernel_mutable_data<float>(), unbiased.kernel_data<float>(),
-                     options_.channels, options_.momentum, context);
+      const std::array segments{segment(moving_mean_, mean), segment(moving_variance_, unbiased)};
+      average_update(std::span<const kernels::Segment<float>>(segments), options_.momentum,
+                     context);
     }
   });
 }

@@ -1,8 +1,7 @@
 #include <cmath>
 
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/adam.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -13,21 +12,20 @@ Adam::Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options)
   check(options.epsilon > 0.0, "adam: epsilon ", options.epsilon, " must be positive");
 }
 
-void Adam::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
-  const auto t = static_cast<double>(steps());
+void Adam::prepare_step() {
+  const auto t = static_cast<double>(steps() + 1);
   const double c1 = 1.0 - std::pow(options_.beta1, t), c2 = 1.0 - std::pow(options_.beta2, t);
   const bool paper = options_.epsilon_placement == AdamEpsilon::tensorflow;
-  const kernels::AdamStep step{
-      .step_size = paper ? learning_rate() * std::sqrt(c2) / c1 : learning_rate() / c1,
-      .beta1 = options_.beta1,
-      .beta2 = options_.beta2,
-      .epsilon = options_.epsilon,
-      .inverse_sqrt_correction = paper ? 1.0 : 1.0 / std::sqrt(c2)};
-  dispatch_master("adam", parameter, [&](auto tag, auto& context) {
-    using T = typename decltype(tag)::type;
-    adam_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(),
-                slot(0, i).kernel_mutable_data<T>(), slot(1, i).kernel_mutable_data<T>(),
-                parameter.numel(), step, context);
+  numbers_.set({.step_size = paper ? learning_rate() * std::sqrt(c2) / c1 : learning_rate() / c1,
+                .beta1 = options_.beta1,
+                .beta2 = options_.beta2,
+                .epsilon = options_.epsilon,
+                .inverse_sqrt_correction = paper ? 1.0 : 1.0 / std::sqrt(c2)});
+}
+
+void Adam::update(Updates& updates, const Tensor& first_bad) {
+  updates.run("adam", [&](const auto& segments, auto& context) {
+    adam_update(segments, numbers_.source(first_bad), context);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <whisker/optim/optimizer.h>
+#include <whisker/optim/step_numbers.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -22,11 +23,15 @@ class Adam : public Optimizer {
  public:
   Adam(std::vector<nn::NamedTensor> parameters, const AdamOptions& options);
 
+  void prepare_step() override;
+  void keep_numbers_on_device() override { numbers_.keep_on(device()); }
+
  protected:
-  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+  void update(Updates& updates, const Tensor& first_bad) override;
 
  private:
   AdamOptions options_;
+  StepNumbers<kernels::AdamStep> numbers_;
 };
 
 }  // namespace whisker::inline v0_1::optim

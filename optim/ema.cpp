@@ -1,8 +1,7 @@
 #include <algorithm>
 
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/ema.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -13,23 +12,37 @@ Ema::Ema(nn::Module& module, double decay) : decay_(decay) {
 }
 
 void Ema::update(nn::Module& module) {
+  prepare_update();
+  apply_update(module);
+  count_update();
+}
+
+void Ema::prepare_update() {
+  const auto n = static_cast<double>(updates_ + 1);
+  numbers_.set(std::min(decay_, (1.0 + n) / (10.0 + n)));
+}
+
+void Ema::apply_update(nn::Module& module, const Tensor& first_bad) {
   check_fits(module);
-  ++updates_;
-  const auto n = static_cast<double>(updates_);
-  const double decay = std::min(decay_, (1.0 + n) / (10.0 + n));
   nn::StateDict values = module.state_dict();
   for (const auto& [name, value] : module.buffers()) {
     average_.at(name).copy_from(value);
     values.erase(name);
   }
-  for (const auto& [name, value] : values) {
-    Tensor& average = average_.at(name);
-    dispatch_master("ema", value, [&](auto tag, auto& context) {
-      using T = typename decltype(tag)::type;
-      average_update(average.kernel_mutable_data<T>(), value.template kernel_data<T>(),
-                     average.numel(), decay, context);
-    });
-  }
+  Updates updates;
+  for (const auto& [name, value] : values)
+    updates.add(average_.at(name), value);
+  updates.run("ema", [&](const auto& segments, auto& context) {
+    average_update(segments, numbers_.source(first_bad), context);
+  });
+}
+
+void Ema::keep_numbers_on_device() {
+  const Device device = average_.begin()->second.device();
+  for (const auto& [name, average] : average_)
+    check(average.device() == device, "ema: ", name, " is on ", average.device(), ", others on ",
+          device);
+  numbers_.keep_on(device);
 }
 
 void Ema::check_fits(nn::Module& module) const {

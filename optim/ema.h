@@ -2,6 +2,7 @@
 #pragma once
 
 #include <whisker/layers/module.h>
+#include <whisker/optim/step_numbers.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -16,6 +17,12 @@ class Ema {
   /// (1 + n) / (10 + n) after n updates, so that early averages are not stuck at the initial
   /// values. Throws ShapeError for another module.
   void update(nn::Module& module);
+  // The parts of update(), as those of Optimizer::step(); buffers are copied even if the update is
+  // blocked.
+  void prepare_update();
+  void apply_update(nn::Module& module, const Tensor& first_bad = {});
+  void count_update() { ++updates_; }
+  void keep_numbers_on_device();
 
   /// Handles to the averages by name, such as load_state_dict() of a second module takes.
   nn::StateDict state_dict() const { return average_; }
@@ -28,6 +35,7 @@ class Ema {
 
   nn::StateDict average_;
   double decay_;
+  StepNumbers<double> numbers_;  // the decay of the next update
   std::int64_t updates_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <whisker/optim/optimizer.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -40,15 +41,32 @@ void Optimizer::set_learning_rate(double rate) {
 }
 
 void Optimizer::step() {
-  bool any = false;
-  for (const auto& [name, tensor] : parameters_)
-    any = any || tensor.grad().defined();
-  check(any, "optimizer: no parameter has a gradient; call backward() before step()");
-  ++steps_;
+  prepare_step();
+  apply_step();
+  count_step();
+}
+
+void Optimizer::apply_step(const Tensor& first_bad) {
+  Updates updates;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor gradient = parameters_[i].second.grad();
-    if (gradient.defined()) update(i, parameters_[i].second, gradient);
+    const Tensor& parameter = parameters_[i].second;
+    const Tensor gradient = parameter.grad();
+    if (!gradient.defined()) continue;
+    std::vector<Tensor> slots;
+    for (const std::vector<Tensor>& tensors : state_)
+      slots.push_back(tensors[i]);
+    updates.add(parameter, gradient, std::move(slots));
   }
+  check(!updates.empty(), "optimizer: no parameter has a gradient; call backward() before step()");
+  update(updates, first_bad);
+}
+
+Device Optimizer::device() const {
+  const Device first = parameters_.front().second.device();
+  for (const auto& [name, tensor] : parameters_)
+    check(tensor.device() == first, "optimizer: ", name, " is on ", tensor.device(),
+          ", other parameters on ", first);
+  return first;
 }
 
 void Optimizer::zero_grad() {

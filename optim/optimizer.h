@@ -9,6 +9,8 @@
 
 namespace whisker::inline v0_1::optim {
 
+class Updates;
+
 /// Updates parameters in place from the gradients that backward() collected. Parameters without a
 /// gradient are left alone. Constructors throw Error for no parameters, two of one name or one of
 /// two names, and for options out of range.
@@ -20,6 +22,20 @@ class Optimizer {
 
   /// One update; throws Error if no parameter has a gradient at all.
   void step();
+  // The parts of step(), for who does not want to wait in the middle of it:
+  /// Makes up the numbers of the next update.
+  virtual void prepare_step() = 0;
+  /// Queues the update; throws Error if no parameter has a gradient at all. `first_bad`, if
+  /// defined, is what find_not_finite() lowers: unless it is kAllFinite when the update's turn
+  /// comes, nothing is changed.
+  void apply_step(const Tensor& first_bad = {});
+  /// From now on prepare_step() puts its numbers into memory of the device and apply_step()'s
+  /// kernels read them there, so that a Graph of apply_step() can be replayed. Throws Error if
+  /// parameters are on several devices.
+  virtual void keep_numbers_on_device() = 0;
+  /// Counts an update that was not blocked.
+  void count_step() { ++steps_; }
+
   /// Forgets the gradients.
   void zero_grad();
 
@@ -40,9 +56,10 @@ class Optimizer {
   Optimizer(Optimizer&&) = default;
   Optimizer& operator=(Optimizer&&) = default;
 
-  /// Updates parameter i; steps() counts the one that is running.
-  virtual void update(std::size_t i, Tensor& parameter, const Tensor& gradient) = 0;
-  Tensor& slot(std::size_t which, std::size_t i) { return state_[which][i]; }
+  /// Runs the updates with the numbers of prepare_step().
+  virtual void update(Updates& updates, const Tensor& first_bad) = 0;
+  /// Of all parameters; throws Error if there is not one alone.
+  Device device() const;
 
  private:
   void check_parameters() const;

@@ -1,6 +1,5 @@
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/rmsprop.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -11,15 +10,16 @@ RmsProp::RmsProp(std::vector<nn::NamedTensor> parameters, const RmsPropOptions& 
   check(options.epsilon > 0.0, "rmsprop: epsilon ", options.epsilon, " must be positive");
 }
 
-void RmsProp::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
-  const kernels::RmsPropStep step{.learning_rate = learning_rate(),
-                                  .decay = options_.decay,
-                                  .epsilon = options_.epsilon,
-                                  .epsilon_inside_root = options_.epsilon_inside_root};
-  dispatch_master("rmsprop", parameter, [&](auto tag, auto& context) {
-    using T = typename decltype(tag)::type;
-    rmsprop_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(),
-                   slot(0, i).kernel_mutable_data<T>(), parameter.numel(), step, context);
+void RmsProp::prepare_step() {
+  numbers_.set({.learning_rate = learning_rate(),
+                .decay = options_.decay,
+                .epsilon = options_.epsilon,
+                .epsilon_inside_root = options_.epsilon_inside_root});
+}
+
+void RmsProp::update(Updates& updates, const Tensor& first_bad) {
+  updates.run("rmsprop", [&](const auto& segments, auto& context) {
+    rmsprop_update(segments, numbers_.source(first_bad), context);
   });
 }
 

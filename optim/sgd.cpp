@@ -1,6 +1,5 @@
-#include <whisker/core/backend.h>
-#include <whisker/kernels/optimizer.h>
 #include <whisker/optim/sgd.h>
+#include <whisker/optim/updates.h>
 
 namespace whisker::inline v0_1::optim {
 namespace {
@@ -20,15 +19,15 @@ Sgd::Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options)
   check(!options.nesterov || options.momentum > 0.0, "sgd: Nesterov's look-ahead wants a momentum");
 }
 
-void Sgd::update(std::size_t i, Tensor& parameter, const Tensor& gradient) {
-  const kernels::SgdStep step{.learning_rate = learning_rate(),
-                              .momentum = options_.momentum,
-                              .nesterov = options_.nesterov};
-  dispatch_master("sgd", parameter, [&](auto tag, auto& context) {
-    using T = typename decltype(tag)::type;
-    T* velocity = options_.momentum == 0.0 ? nullptr : slot(0, i).kernel_mutable_data<T>();
-    sgd_update(parameter.kernel_mutable_data<T>(), gradient.kernel_data<T>(), velocity,
-               parameter.numel(), step, context);
+void Sgd::prepare_step() {
+  numbers_.set({.learning_rate = learning_rate(),
+                .momentum = options_.momentum,
+                .nesterov = options_.nesterov});
+}
+
+void Sgd::update(Updates& updates, const Tensor& first_bad) {
+  updates.run("sgd", [&](const auto& segments, auto& context) {
+    sgd_update(segments, numbers_.source(first_bad), context);
   });
 }
 

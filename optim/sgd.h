@@ -2,6 +2,7 @@
 #pragma once
 
 #include <whisker/optim/optimizer.h>
+#include <whisker/optim/step_numbers.h>
 
 namespace whisker::inline v0_1::optim {
 
@@ -17,11 +18,15 @@ class Sgd : public Optimizer {
  public:
   Sgd(std::vector<nn::NamedTensor> parameters, const SgdOptions& options);
 
+  void prepare_step() override;
+  void keep_numbers_on_device() override { numbers_.keep_on(device()); }
+
  protected:
-  void update(std::size_t i, Tensor& parameter, const Tensor& gradient) override;
+  void update(Updates& updates, const Tensor& first_bad) override;
 
  private:
   SgdOptions options_;
+  StepNumbers<kernels::SgdStep> numbers_;
 };
 
 }  // namespace whisker::inline v0_1::optim

@@ -2,9 +2,14 @@
 #include <limits>
 #include <memory>
 
+#include <whisker/core/backend.h>
+#include <whisker/core/ops.h>
+#include <whisker/core/ops/finite.h>
 #include <whisker/core/safetensors.h>
+#include <whisker/kernels/cuda/activity.h>
 #include <whisker/layers/nn.h>
 #include <whisker/optim/adam.h>
+#include <whisker/optim/ema.h>
 #include <whisker/optim/rmsprop.h>
 #include <whisker/optim/sgd.h>
 
@@ -236,6 +241,99 @@ TEST_CASE("gradients add up until zero_grad forgets them", "[optim]") {
   CHECK(same_bits(weight, before - 1.0));
   sgd.zero_grad();
   sgd.zero_grad();
+}
+
+TEST_CASE("an update is blocked by a gradient that is no number, and nobody has to wait",
+          "[optim]") {
+  Parameters parameters = some_parameters();
+  optim::Adam adam(parameters, {});
+  const auto state = [&] {
+    nn::StateDict all = adam.state_dict();
+    for (const auto& [name, tensor] : parameters)
+      all[name] = tensor;
+    for (auto& [name, tensor] : all)
+      tensor = tensor.clone();
+    return all;
+  };
+  Tensor first_bad = Tensor::full({}, kAllFinite, Dtype::int32);
+  const auto step = [&] {
+    adam.prepare_step();
+    find_not_finite({Tensor(), parameters[0].second.grad(), parameters[1].second.grad()}, 7,
+                    first_bad);
+    adam.apply_step(first_bad);
+  };
+  set_gradients(parameters, 1);
+  step();
+  CHECK(first_bad.item() == kAllFinite);
+  adam.count_step();
+  const nn::StateDict good = state();
+  CHECK_FALSE(same_bits(good.at("m.bias"), Tensor::zeros({3})));
+
+  set_gradients(parameters, 2);
+  set_element(parameters[1].second.grad(), 2, kNaN);
+  step();
+  CHECK(first_bad.item() == 9);
+  for (const auto& [name, tensor] : state())
+    CHECK(same_bits(tensor, good.at(name)));
+}
+
+TEST_CASE("all parameters are one launch, and so are all averages", "[optim][ema]") {
+  if constexpr (kWithCuda) {
+    if (default_device() == Device::cpu()) SKIP("there is no GPU");
+    const auto launches = [](const auto& body) {
+      const std::uint64_t before = kernels::cuda::activity.launches;
+      body();
+      return kernels::cuda::activity.launches - before;
+    };
+    Parameters parameters = some_parameters();
+    set_gradients(parameters, 1);
+    optim::Adam adam(parameters, {});
+    optim::Sgd sgd(parameters, {.momentum = 0.9});
+    optim::RmsProp rmsprop(parameters, {});
+    CHECK(launches([&] { adam.step(); }) == 1);
+    CHECK(launches([&] { sgd.step(); }) == 1);
+    CHECK(launches([&] { rmsprop.step(); }) == 1);
+    nn::Init init(1);
+    nn::Dense net({.in = 3, .out = 4}, init);
+    optim::Ema ema(net, 0.9);
+    CHECK(launches([&] { ema.update(net); }) == 1);
+  }
+}
+
+TEST_CASE("the bfloat16 copy that a GPU keeps of a weight is updated with it", "[optim][bf16]") {
+  if (default_device() == Device::cpu()) SKIP("there is no GPU");
+  nn::Init init(1);
+  nn::Conv2d net({.in_channels = 8, .out_channels = 8, .kernel = 3}, init);
+  const Tensor x = cast(random_tensor({2, 4, 4, 8}), Dtype::bfloat16);
+  const Tensor weight = net.state_dict().at("weight");
+  kernels::PackedWeights& packed = weight.storage()->packed();
+  const auto copy = [&] {
+    kernels::Buffer buffer = packed.take(kernels::kBfloat16Layout);
+    if (buffer) packed.put(kernels::kBfloat16Layout, buffer);
+    return buffer;
+  };
+  optim::Adam adam(net.parameters(), {.learning_rate = 0.1});
+  CHECK(copy() == nullptr);
+  const auto update = [&] {
+    adam.zero_grad();
+    mean(cast(net(x), Dtype::float32)).backward();
+    adam.step();
+  };
+  update();
+  const kernels::Buffer first = copy();
+  REQUIRE(first != nullptr);
+  for (int step = 0; step < 3; ++step) {
+    const Tensor before = weight.clone();
+    update();
+    CHECK_FALSE(same_bits(weight, before));
+    CHECK(copy() == first);
+    Tensor kept = Tensor::empty(weight.shape(), Dtype::bfloat16);
+    copy_bytes(first.get(), weight.device(), kept.raw_mutable_data(), kept.device(), kept.bytes());
+    CHECK(same_bits(kept, cast(weight.detach(), Dtype::bfloat16)));
+  }
+  // Another writer knows nothing of the copy.
+  Tensor(weight).copy_from(weight.clone());
+  CHECK(copy() == nullptr);
 }
 
 TEST_CASE("a new learning rate holds from the next step on", "[optim]") {

@@ -54,6 +54,7 @@ class Gpu {
 
   /// Through page-locked memory that is kept until the stream has read it, so nobody waits.
   void upload(const std::byte* from, std::byte* to, std::size_t bytes) {
+    check_not_captured();
     const std::lock_guard lock(mutex_);
     while (!uploads_.empty() && uploads_.front().done.reached())
       uploads_.pop_front();
@@ -65,6 +66,7 @@ class Gpu {
   }
 
   void download(const std::byte* from, std::byte* to, std::size_t bytes) {
+    check_not_captured();
     const kernels::Buffer staging = pinned_pool().allocate(bytes);
     cuda::copy_async(from, staging.get(), bytes, context_);
     cuda::synchronize(context_);
@@ -76,6 +78,11 @@ class Gpu {
     kernels::Buffer staging;
     cuda::Event done;
   };
+
+  /// A replay would read or write the page-locked memory of the recording, which others have then.
+  void check_not_captured() const {
+    check(!cuda::is_captured(context_), "graph: a copy between host and GPU cannot be recorded");
+  }
 
   MemoryPool pool_;
   cuda::Context context_;

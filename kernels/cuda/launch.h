@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include <whisker/kernels/cuda/activity.h>
 #include <whisker/kernels/cuda/error.h>
 #ifdef WHISKER_SIM
 #include <whisker/kernels/sim/launch.h>
@@ -41,6 +42,7 @@ inline constexpr std::size_t kDefaultSharedLimit = 48 * 1024;
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), Arguments&&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument per parameter");
+  ++activity.launches;
   const auto* function = reinterpret_cast<const void*>(kernel);
   if (config.shared_bytes > kDefaultSharedLimit) {
     check_launch(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,

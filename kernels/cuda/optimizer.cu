@@ -1,9 +1,9 @@
-// Optimizers: one pass over flat arrays that reads the gradient, the parameters and their slots
+// Optimizers: one pass over all segments that reads the gradient, the parameters and their slots
 // and writes the parameters, the slots and, if there is one, the bfloat16 copy of the parameters.
 // The numbers of a step are rounded to float once per thread, as the CPU does once per call.
 #include <cmath>
 
-#include <whisker/kernels/cuda/vector.cuh>
+#include <whisker/kernels/cuda/segments.cuh>
 #include <whisker/kernels/optimizer.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -84,22 +84,16 @@ struct AverageRule {
   }
 };
 
-struct Arrays {
-  float* theta;
-  const float* g;
-  float* slots[2];  // null where the rule has fewer
-  bfloat16* copy;   // may be null
-};
-
 /// One element or four neighbouring ones.
 template <int kCount, class Rule>
-__device__ __forceinline__ void update(const Rule& rule, const Arrays& arrays, std::int64_t at) {
-  auto theta = load_vector<kCount>(arrays.theta + at);
-  const auto g = load_vector<kCount>(arrays.g + at);
+__device__ __forceinline__ void update(const Rule& rule, const Segment<float>& segment,
+                                       std::int64_t at) {
+  auto theta = load_vector<kCount>(segment.theta + at);
+  const auto g = load_vector<kCount>(segment.g + at);
   Vector<float, kCount> slots[2];
 #pragma unroll
   for (int k = 0; k < Rule::kSlots; ++k)
-    slots[k] = load_vector<kCount>(arrays.slots[k] + at);
+    slots[k] = load_vector<kCount>(segment.slots[k] + at);
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     if constexpr (Rule::kSlots == 0)
@@ -109,77 +103,64 @@ __device__ __forceinline__ void update(const Rule& rule, const Arrays& arrays, s
     else
       rule(g.values[i], theta.values[i], slots[0].values[i], slots[1].values[i]);
   }
-  store_vector<kCount>(theta, arrays.theta + at);
+  store_vector<kCount>(theta, segment.theta + at);
 #pragma unroll
   for (int k = 0; k < Rule::kSlots; ++k)
-    store_vector<kCount>(slots[k], arrays.slots[k] + at);
-  if (arrays.copy != nullptr) store_vector<kCount>(theta, arrays.copy + at);
+    store_vector<kCount>(slots[k], segment.slots[k] + at);
+  if (segment.copy != nullptr) store_vector<kCount>(theta, segment.copy + at);
 }
+
+template <class Step>
+using UpdateGroup = SegmentGroup<Segment<float>, sizeof(StepSource<Step>)>;
 
 template <class Rule>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    update_kernel(Arrays arrays, VectorSplit split, StepSource<typename Rule::Step> source) {
+    update_kernel(const __grid_constant__ UpdateGroup<typename Rule::Step> group,
+                  StepSource<typename Rule::Step> step) {
+  if (step.blocked()) return;
   constexpr int kCount = kVectorWidth<float>;
-  const Rule rule(source.device != nullptr ? *source.device : source.value);
-  for_each_element<kCount>(
-      split, [&](std::int64_t at) { update<kCount>(rule, arrays, at); },
-      [&](std::int64_t at) { update<1>(rule, arrays, at); });
+  const int found = group.segment_of(blockIdx.x);
+  const Segment<float> segment = group.segments[found];
+  const bool aligned = aligned_for<kCount>(segment.theta, segment.g, segment.slots[0],
+                                           segment.slots[1], segment.copy);
+  const Rule rule(step.get());
+  for_each_in_chunk<kCount>(
+      segment.n, blockIdx.x - group.first_block[found], aligned,
+      [&](std::int64_t at) { update<kCount>(rule, segment, at); },
+      [&](std::int64_t at) { update<1>(rule, segment, at); });
 }
 
 template <class Rule>
-void launch_update(const char* name, const Arrays& arrays, std::int64_t n,
+void launch_update(const char* name, std::span<const Segment<float>> segments,
                    const StepSource<typename Rule::Step>& step, Context& context) {
-  constexpr int kCount = kVectorWidth<float>;
-  if (n == 0) return;
-  const bool aligned =
-      aligned_for<kCount>(arrays.theta, arrays.g, arrays.slots[0], arrays.slots[1], arrays.copy);
-  const VectorSplit split{.vectors = aligned ? n / kCount : 0, .n = n};
-  const LaunchConfig config(name, elementwise_grid(n / kCount + 1, context), kElementwiseBlock,
-                            context.stream);
-  launch(config, update_kernel<Rule>, arrays, split, step);
-}
-
-__global__ void adam_advance_kernel(AdamSchedule* schedule, AdamStep* step) {
-  const AdamSchedule s = *schedule;
-  const auto t = static_cast<double>(s.steps + 1);
-  const double c1 = 1.0 - std::pow(s.beta1, t), c2 = 1.0 - std::pow(s.beta2, t);
-  *step = {.step_size = (s.epsilon_hat ? s.learning_rate * std::sqrt(c2) : s.learning_rate) / c1,
-           .beta1 = s.beta1,
-           .beta2 = s.beta2,
-           .epsilon = s.epsilon,
-           .inverse_sqrt_correction = s.epsilon_hat ? 1.0 : 1.0 / std::sqrt(c2)};
-  schedule->steps = s.steps + 1;
+  for_each_segment_group<sizeof(step)>(segments, [&](const auto& group) {
+    launch(LaunchConfig(name, group.blocks, kElementwiseBlock, context.stream), update_kernel<Rule>,
+           group, step);
+  });
 }
 
 }  // namespace
 
-void adam_advance(AdamSchedule* schedule, AdamStep* step, Context& context) {
-  launch(LaunchConfig("adam_advance", 1, 1, context.stream), adam_advance_kernel, schedule, step);
+void adam_update(std::span<const Segment<float>> segments, const StepSource<AdamStep>& step,
+                 Context& context) {
+  launch_update<AdamRule>("adam_update", segments, step, context);
 }
 
-void adam_update(float* theta, const float* g, float* m, float* v, std::int64_t n,
-                 const StepSource<AdamStep>& step, Context& context, bfloat16* copy) {
-  launch_update<AdamRule>("adam_update", {theta, g, {m, v}, copy}, n, step, context);
+void sgd_update(std::span<const Segment<float>> segments, const StepSource<SgdStep>& step,
+                Context& context) {
+  if (segments.empty() || segments[0].slots[0] == nullptr)
+    return launch_update<PlainSgdRule>("sgd_update", segments, step, context);
+  launch_update<MomentumSgdRule>("sgd_update", segments, step, context);
 }
 
-void sgd_update(float* theta, const float* g, float* velocity, std::int64_t n,
-                const StepSource<SgdStep>& step, Context& context, bfloat16* copy) {
-  const Arrays arrays{theta, g, {velocity, nullptr}, copy};
-  if (velocity == nullptr)
-    return launch_update<PlainSgdRule>("sgd_update", arrays, n, step, context);
-  launch_update<MomentumSgdRule>("sgd_update", arrays, n, step, context);
+void rmsprop_update(std::span<const Segment<float>> segments, const StepSource<RmsPropStep>& step,
+                    Context& context) {
+  launch_update<RmsPropRule>("rmsprop_update", segments, step, context);
 }
 
-void rmsprop_update(float* theta, const float* g, float* square, std::int64_t n,
-                    const StepSource<RmsPropStep>& step, Context& context, bfloat16* copy) {
-  launch_update<RmsPropRule>("rmsprop_update", {theta, g, {square, nullptr}, copy}, n, step,
-                             context);
-}
-
-void average_update(float* average, const float* value, std::int64_t n,
-                    const StepSource<double>& decay, Context& context) {
-  launch_update<AverageRule>("average_update", {average, value, {nullptr, nullptr}, nullptr}, n,
-                             decay, context);
+void average_update(std::span<const Segment<float>> segments, const StepSource<double>& decay,
+                    Context& context) {
+  launch_update<AverageRule>("average_update", segments, decay, context);
 }
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -1,3 +1,4 @@
+#include <whisker/kernels/cuda/activity.h>
 #include <whisker/kernels/cuda/current_device.h>
 #include <whisker/kernels/cuda/runtime.h>
 
@@ -100,6 +101,7 @@ void copy_async(const void* from, void* to, std::size_t bytes, Context& context)
 }
 
 void synchronize(Context& context) {
+  ++activity.waits;
   check_cuda(cudaStreamSynchronize(context.stream), "cudaStreamSynchronize");
 }
 
@@ -112,6 +114,37 @@ Event::Event(Context& context) {
 
 void Event::record(Context& context) {
   check_cuda(cudaEventRecord(event_.get(), context.stream), "cudaEventRecord");
+}
+
+CapturedWork::CapturedWork(Context& context, const std::function<void()>& body) {
+  const CurrentDevice current(context.device);
+  // Relaxed: memory may be asked for meanwhile. What would wait for the stream fails all the same.
+  check_cuda(cudaStreamBeginCapture(context.stream, cudaStreamCaptureModeRelaxed),
+             "cudaStreamBeginCapture");
+  cudaGraph_t graph = nullptr;
+  try {
+    body();
+  } catch (...) {
+    if (cudaStreamEndCapture(context.stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    cudaGetLastError();  // the error that body() met is thrown
+    throw;
+  }
+  check_cuda(cudaStreamEndCapture(context.stream, &graph), "cudaStreamEndCapture");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check_cuda(error, "cudaGraphInstantiate");
+  executable_.reset(executable, [](cudaGraphExec_t e) { cudaGraphExecDestroy(e); });
+}
+
+void CapturedWork::queue(Context& context) const {
+  check_cuda(cudaGraphLaunch(executable_.get(), context.stream), "cudaGraphLaunch");
+}
+
+bool is_captured(const Context& context) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(context.stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 bool Event::reached() const {

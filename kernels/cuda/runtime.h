@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -58,5 +59,21 @@ class Event {
  private:
   std::shared_ptr<std::remove_pointer_t<cudaEvent_t>> event_;
 };
+
+/// What a function queued on a stream, recorded as a CUDA graph.
+class CapturedWork {
+ public:
+  /// Records what body() queues on the context's stream; nothing of it runs. Throws Error, as
+  /// body() does for calls that wait.
+  CapturedWork(Context& context, const std::function<void()>& body);
+  /// Queues the work again.
+  void queue(Context& context) const;
+
+ private:
+  std::shared_ptr<std::remove_pointer_t<cudaGraphExec_t>> executable_;
+};
+
+/// Whether the context's stream is being recorded.
+bool is_captured(const Context& context);
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -9,6 +9,7 @@
 #include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/cuda/context.h>
 #include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -61,7 +62,7 @@ struct VectorSplit {
 
 /// Whether every pointer, null ones aside, is aligned to kCount of its elements.
 template <int kCount, class... Ts>
-bool aligned_for(const Ts*... pointers) {
+WHISKER_HOST_DEVICE bool aligned_for(const Ts*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % (sizeof(Ts) * kCount) == 0) && ...);
 }
 

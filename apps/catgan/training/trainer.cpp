@@ -1,9 +1,11 @@
 #include "training/trainer.h"
 
-#include <cmath>
+#include <cstdlib>
+#include <string_view>
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/ops.h>
+#include <whisker/core/ops/finite.h>
 
 #include "nets.h"
 #include "training/finite.h"
@@ -37,9 +39,31 @@ optim::AdamOptions adam_options(const Config& config, double rate) {
                                    : optim::AdamEpsilon::pytorch};
 }
 
-double mean_probability(const Tensor& logits) {
+Tensor mean_probability(const Tensor& logits) {
   const NoGrad no_grad;
-  return mean(sigmoid(logits)).item();
+  return mean(sigmoid(logits));
+}
+
+/// So that the recording finds what is made at first use: copies of weights, tables, plans.
+constexpr int kStepsBeforeRecording = 2;
+
+bool graph_wanted() {
+  const char* text = std::getenv("WHISKER_GRAPH");
+  if (text == nullptr || std::string_view(text) == "on") return true;
+  check<InputError>(std::string_view(text) == "off", "WHISKER_GRAPH: \"", text,
+                    "\" is neither on nor off");
+  return false;
+}
+
+/// The losses that D's update adds up.
+constexpr std::int32_t kDLosses = 2;
+
+/// In the order of the parameters; undefined where there is none.
+std::vector<Tensor> gradients_of(nn::Module& net) {
+  std::vector<Tensor> gradients;
+  for (const auto& [path, parameter] : net.parameters())
+    gradients.push_back(parameter.grad());
+  return gradients;
 }
 
 void add(std::map<std::string, Tensor>& state, const std::string& prefix,
@@ -96,55 +120,126 @@ std::int64_t take_count(nn::StateDict& part, const std::string& name, const std:
 
 }  // namespace
 
-Trainer::Trainer(const Config& config) : config_(config) {
+Trainer::Trainer(const Config& config) : config_(config), uses_graph_(graph_wanted()) {
   nn::Init init(config.seed);
   g_ = make_generator(config, init);
   d_ = make_discriminator(config, init);
   g_adam_.emplace(g_->parameters(), adam_options(config, config.g_rate));
   d_adam_.emplace(d_->parameters(), adam_options(config, config.d_rate));
   if (config.ema_decay > 0.0) ema_.emplace(*g_, config.ema_decay);
+  const Device device = g_->parameters().front().second.device();
+  report_.emplace(device);
+  if (device == Device::cpu()) return;
+  g_adam_->keep_numbers_on_device();
+  d_adam_->keep_numbers_on_device();
+  if (ema_) ema_->keep_numbers_on_device();
 }
 
-void Trainer::update(nn::Module& net, optim::Adam& adam) {
-  const char* name = &net == g_.get() ? "g." : "d.";
-  for (const auto& [path, parameter] : net.parameters())
-    check<NumericError>(!parameter.grad().defined() || is_finite(parameter.grad()),
-                        "the first bad tensor is the gradient of ", name, path);
-  adam.step();
+void Trainer::update(nn::Module& net, optim::Adam& adam, std::vector<Tensor> losses,
+                     std::int32_t number) {
+  Tensor first_bad = report_->first_bad();
+  const std::vector<Tensor> gradients = gradients_of(net);
+  losses.insert(losses.end(), gradients.begin(), gradients.end());
+  find_not_finite(losses, number, first_bad);
+  adam.apply_step(first_bad);
   adam.zero_grad();
 }
 
-StepResult Trainer::update_discriminator(const Tensor& real, const Tensor& fake) {
-  StepResult result;
+void Trainer::update_discriminator(const Tensor& real, const Tensor& fake) {
+  std::vector<Tensor> losses;
   // Each pass is differentiated at once, so that only one holds its activations; the gradients add.
   for (const bool is_real : {true, false}) {
     const Tensor logits = (*d_)(is_real ? real : fake);
     const Tensor loss = discriminator_loss(config_, logits, is_real);
     loss.backward();
-    result.d_loss += loss.item();
-    (is_real ? result.d_real : result.d_fake) = mean_probability(logits);
+    losses.push_back(loss.detach());
+    report_->put(is_real ? StepReport::kDLossReal : StepReport::kDLossFake, loss);
+    report_->put(is_real ? StepReport::kDReal : StepReport::kDFake, mean_probability(logits));
   }
-  return result;
+  update(*d_, *d_adam_, losses, 0);
+}
+
+void Trainer::update_generator(Tensor fake) {
+  const auto number = kDLosses + static_cast<std::int32_t>(d_->parameters().size());
+  Tensor loss;
+  {
+    const nn::Frozen frozen(*d_);
+    loss = generator_loss(config_, (*d_)(fake));
+    fake = Tensor();
+    loss.backward();
+    loss = loss.detach();
+  }
+  report_->put(StepReport::kGLoss, loss);
+  update(*g_, *g_adam_, {loss}, number);
+  if (ema_) ema_->apply_update(*g_, report_->first_bad());
+}
+
+void Trainer::run(const Tensor& real, const Tensor& z) {
+  report_->clear();
+  Tensor fake = (*g_)(z);
+  update_discriminator(real, fake.detach());
+  update_generator(std::move(fake));
+}
+
+void Trainer::record() {
+  std::vector<Tensor> written;
+  for (const auto& [name, tensor] : state())
+    if (tensor.device() == real_.device()) written.push_back(tensor);
+  try {
+    graph_.emplace(real_.device(), written, [&] { run(real_, z_); });
+  } catch (const Error& error) {
+    throw Error(str(error.what(), "; WHISKER_GRAPH=off trains without recording steps"));
+  }
+}
+
+void Trainer::run_or_replay(const Tensor& real, const Tensor& z) {
+  const bool on_gpu = report_->first_bad().device() != Device::cpu();
+  if (graph_ && !graph_->valid()) graph_.reset();
+  const bool fits = !graph_ || (real.shape() == real_.shape() && z.shape() == z_.shape());
+  if (!on_gpu || !uses_graph_ || !fits) return run(real, z);
+  if (!graph_ && steps_before_recording_ < kStepsBeforeRecording) {
+    ++steps_before_recording_;
+    return run(real, z);
+  }
+  if (!graph_) {
+    real_ = real.clone();
+    z_ = z.clone();
+    record();
+    steps_before_recording_ = 0;
+  } else {
+    real_.copy_from(real);
+    z_.copy_from(z);
+  }
+  graph_->replay();
 }
 
 StepResult Trainer::step(const Tensor& real, const Tensor& z) {
-  Tensor fake = (*g_)(z);
-  StepResult result = update_discriminator(real, fake.detach());
-  if (!std::isfinite(result.d_loss)) explain("D's loss", *g_, *d_, real, z);
-  update(*d_, *d_adam_);
-
-  {
-    const nn::Frozen frozen(*d_);
-    const Tensor loss = generator_loss(config_, (*d_)(fake));
-    fake = Tensor();
-    result.g_loss = loss.item();
-    if (!std::isfinite(result.g_loss)) explain("G's loss", *g_, *d_, real, z);
-    loss.backward();
-  }
-  update(*g_, *g_adam_);
-  if (ema_) ema_->update(*g_);
+  d_adam_->prepare_step();
+  g_adam_->prepare_step();
+  if (ema_) ema_->prepare_update();
+  run_or_replay(real, z);
+  const auto [rows, first_bad] = report_->read();
+  if (first_bad != kAllFinite) fail(first_bad, real, z);
+  d_adam_->count_step();
+  g_adam_->count_step();
+  if (ema_) ema_->count_update();
   ++steps_;
-  return result;
+  return {.d_loss = double{rows[StepReport::kDLossReal]} + double{rows[StepReport::kDLossFake]},
+          .g_loss = rows[StepReport::kGLoss],
+          .d_real = rows[StepReport::kDReal],
+          .d_fake = rows[StepReport::kDFake]};
+}
+
+void Trainer::fail(std::int32_t first_bad, const Tensor& real, const Tensor& z) {
+  if (first_bad < kDLosses) explain("D's loss", *g_, *d_, real, z);
+  auto i = static_cast<std::size_t>(first_bad - kDLosses);
+  const auto of_d = d_->parameters(), of_g = g_->parameters();
+  const std::string gradient = "the first bad tensor is the gradient of ";
+  if (i < of_d.size()) throw NumericError(gradient + "d." + of_d[i].first);
+  d_adam_->count_step();
+  i -= of_d.size();
+  if (i == 0) explain("G's loss", *g_, *d_, real, z);
+  throw NumericError(gradient + "g." + of_g.at(i - 1).first);
 }
 
 void Trainer::with_sampling_generator(const std::function<void(nn::Module&)>& use) {

@@ -8,11 +8,13 @@
 #include <optional>
 #include <string>
 
+#include <whisker/core/graph.h>
 #include <whisker/layers/nn.h>
 #include <whisker/optim/adam.h>
 #include <whisker/optim/ema.h>
 
 #include "config.h"
+#include "training/step_report.h"
 
 namespace catgan {
 
@@ -40,6 +42,11 @@ class Trainer {
 
   whisker::nn::Module& generator() { return *g_; }
   whisker::nn::Module& discriminator() { return *d_; }
+  /// On a GPU step() records its work after two steps and then replays it, which gives the same
+  /// bits and takes less of the CPU. For those who want to see each kernel; initially what the
+  /// environment variable WHISKER_GRAPH says, on or off.
+  void use_graph(bool use) { uses_graph_ = use; }
+
   /// Calls use(net) with the generator that samples are drawn from, in evaluation mode: a copy with
   /// the averages where the configuration has them, else G itself.
   void with_sampling_generator(const std::function<void(whisker::nn::Module&)>& use);
@@ -56,14 +63,30 @@ class Trainer {
   void check_finite();
 
  private:
-  StepResult update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
-  void update(whisker::nn::Module& net, whisker::optim::Adam& adam);
+  /// Everything that a step does on the device; `report_` tells how it went.
+  void run(const whisker::Tensor& real, const whisker::Tensor& z);
+  void run_or_replay(const whisker::Tensor& real, const whisker::Tensor& z);
+  void record();
+  void update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
+  void update_generator(whisker::Tensor fake);
+  /// Updates the net unless a number that is none turned up so far, in its losses and gradients
+  /// last, which are known by the numbers from `number` on.
+  void update(whisker::nn::Module& net, whisker::optim::Adam& adam,
+              std::vector<whisker::Tensor> losses, std::int32_t number);
+  [[noreturn]] void fail(std::int32_t first_bad, const whisker::Tensor& real,
+                         const whisker::Tensor& z);
 
   Config config_;
   std::unique_ptr<whisker::nn::Module> g_, d_;
   std::optional<whisker::optim::Adam> g_adam_, d_adam_;
   std::optional<whisker::optim::Ema> ema_;
+  std::optional<StepReport> report_;
   std::int64_t steps_ = 0;
+
+  bool uses_graph_;
+  int steps_before_recording_ = 0;
+  whisker::Tensor real_, z_;  // what the graph reads
+  std::optional<whisker::Graph> graph_;
 };
 
 /// The generator that a state's tensors describe, for sampling: the averaged one if it is there.
