@@ -63,6 +63,17 @@ TEST_CASE("Sums over an axis are exact up to the rounding of the result", "[cuda
   check_sums<bfloat16>();
 }
 
+TEST_CASE("Sums over the middle of more matrices than one grid has", "[cuda][reduce]") {
+  const Shape shape{65'537, 2, 2};
+  const Array x = to_array(shape, random_values<float>(shape.numel(), 1));
+  const Array expected = reference::sum_to(x, {shape[0], 1, shape[2]});
+  const DeviceSlice<float> device_x(x.values), y(expected.values.size());
+  kernels::cuda::reduce_sum(device_x.get(), y.get(),
+                            {.outer = shape[0], .reduce = shape[1], .inner = shape[2]},
+                            test_context());
+  CHECK(mismatch(y.download(), expected.values, 1e-12, kFloatRounding) == "");
+}
+
 TEST_CASE("A sum keeps small terms beside a large one", "[cuda][reduce]") {
   std::vector<double> x(10'000, 1.0);
   x[17] = 16'777'216.0;  // 2^24, to which float cannot add 1
