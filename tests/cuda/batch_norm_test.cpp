@@ -132,6 +132,11 @@ TEST_CASE("A mean far larger than the deviation costs no digits", "[cuda][batch_
     // The mean is a float near 10000; E[x^2] - E[x]^2 would be wrong by several units here.
     CHECK(mismatch(results[0], s.mean.values, 0.0, 2.0 * kFloatRounding) == "");
     CHECK(mismatch(results[1], s.variance.values, 0.0, 16.0 * kFloatRounding) == "");
+    // And scale * x + shift by 0.001, even with the statistics as they were rounded.
+    const Array y = reference::batch_norm_forward(
+        in.x, in.gamma, in.beta,
+        {to_array({c.channels}, results[0]), to_array({c.channels}, results[1])}, in.options);
+    CHECK(mismatch(results[2], y.values, 8.0 * kFloatRounding, 8.0 * kFloatRounding) == "");
   }
 }
 
