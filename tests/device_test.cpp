@@ -64,6 +64,19 @@ TEST_CASE("a tensor comes back from the GPU as it went", "[device]") {
   }
 }
 
+TEST_CASE("uploads that nobody waits for keep what they were given", "[device]") {
+  if (cuda_device_count() == 0) return;
+  Tensors here, there;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    const DeviceScope cpu(Device::cpu());
+    here.push_back(random_tensor({1000}, Dtype::float32, i));
+    Tensor::full({1000}, 0.5, Dtype::float32, Device::cuda());  // keeps the stream busy
+    there.push_back(here.back().to(Device::cuda()));
+  }
+  for (std::size_t i = 0; i < here.size(); ++i)
+    CHECK(there[i].to_vector<float>() == here[i].to_vector<float>());
+}
+
 TEST_CASE("what does not live together is refused by name", "[device]") {
   if (cuda_device_count() == 0) return;
   const DeviceScope cpu(Device::cpu());

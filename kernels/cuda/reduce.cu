@@ -95,9 +95,13 @@ __global__ void __launch_bounds__(kRowTileThreads)
 template <int kCount, class In, class Out>
 void launch_column_sum(const In* x, Out* y, std::int64_t outer, const RowTiles& tiles,
                        Context& context) {
-  const auto deep = static_cast<unsigned>(std::min<std::int64_t>(outer, 65535));
-  const LaunchConfig config("reduce_sum_columns", dim3(tiles.column_blocks, tiles.row_blocks, deep),
-                            dim3(kColumnLanes, kRowLanes), context.stream);
+  // As many blocks as the device holds at a time: they walk on to the next matrix.
+  const std::int64_t blocks = std::int64_t{tiles.column_blocks} * tiles.row_blocks;
+  const auto deep = std::clamp<std::int64_t>(8 * context.sm_count / blocks, 1, outer);
+  const LaunchConfig config(
+      "reduce_sum_columns",
+      dim3(tiles.column_blocks, tiles.row_blocks, static_cast<unsigned>(deep)),
+      dim3(kColumnLanes, kRowLanes), context.stream);
   launch(config, column_sum_kernel<kCount, In, Out>, x, y, outer, tiles);
 }
 

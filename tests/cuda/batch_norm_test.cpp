@@ -49,7 +49,8 @@ struct Inputs {
 };
 
 template <class T>
-Results run_kernels(const Inputs& in, const Case& c) {
+Results run_kernels(const Inputs& in, const Case& c,
+                    kernels::cuda::Context& context = test_context()) {
   const DeviceSlice<T> x(in.x.values, c.offset), dy(in.dy.values, c.offset);
   const DeviceSlice<float> gamma(in.gamma.values), beta(in.beta.values);
   const BatchNormShape shape{.rows = c.rows,
@@ -60,13 +61,12 @@ Results run_kernels(const Inputs& in, const Case& c) {
     const auto channels = static_cast<std::size_t>(c.channels);
     const DeviceSlice<float> mean(channels), variance(channels), dgamma(channels), dbeta(channels);
     const DeviceSlice<T> y(in.x.values.size(), c.offset), dx(in.x.values.size(), c.offset);
-    kernels::cuda::batch_norm_statistics(x.get(), mean.get(), variance.get(), shape,
-                                         test_context());
+    kernels::cuda::batch_norm_statistics(x.get(), mean.get(), variance.get(), shape, context);
     kernels::cuda::batch_norm_forward(x.get(), gamma.get(), beta.get(), mean.get(), variance.get(),
-                                      y.get(), shape, test_context());
+                                      y.get(), shape, context);
     kernels::cuda::batch_norm_backward(x.get(), gamma.get(), beta.get(), mean.get(), variance.get(),
                                        dy.get(), dx.get(), dgamma.get(), dbeta.get(), shape,
-                                       test_context());
+                                       context);
     return {mean.download(), variance.download(), y.download(),
             dx.download(),   dgamma.download(),   dbeta.download()};
   });
@@ -132,6 +132,22 @@ TEST_CASE("A mean far larger than the deviation costs no digits", "[cuda][batch_
     // The mean is a float near 10000; E[x^2] - E[x]^2 would be wrong by several units here.
     CHECK(mismatch(results[0], s.mean.values, 0.0, 2.0 * kFloatRounding) == "");
     CHECK(mismatch(results[1], s.variance.values, 0.0, 16.0 * kFloatRounding) == "");
+    // And scale * x + shift by 0.001, even with the statistics as they were rounded.
+    const Array y = reference::batch_norm_forward(
+        in.x, in.gamma, in.beta,
+        {to_array({c.channels}, results[0]), to_array({c.channels}, results[1])}, in.options);
+    CHECK(mismatch(results[2], y.values, 8.0 * kFloatRounding, 8.0 * kFloatRounding) == "");
+  }
+}
+
+TEST_CASE("Batch normalisation does not depend on the size of the device", "[cuda][batch_norm]") {
+  for (const Case& c : {Case{4099, 3, 0}, Case{3000, 64, 0}}) {
+    CAPTURE(c.channels);
+    const Inputs in = Inputs::make<float>(c, 0.2);
+    kernels::cuda::Context small = test_context(), large = test_context();
+    small.sm_count = 1;
+    large.sm_count = 1000;
+    CHECK((run_kernels<float>(in, c, small) == run_kernels<float>(in, c, large)));
   }
 }
 

@@ -94,6 +94,23 @@ TEST_CASE("Binary kernels broadcast as NumPy does", "[cuda][elementwise]") {
   check_all_binary<bfloat16>();
 }
 
+TEST_CASE("Binary kernels walk rows at any stride", "[cuda][elementwise]") {
+  // Rows of 8 out of rows of 9: a vector would begin at odd places.
+  constexpr std::int64_t kRows = 37, kColumns = 8, kStride = 9;
+  const auto a = random_values<float>(kRows * kStride, 1);
+  const auto b = random_values<float>(kRows * kColumns, 2);
+  const DeviceSlice<float> device_a(a), device_b(b), c(b.size());
+  const BroadcastShape shape{
+      .rank = 2, .dims = {kRows, kColumns}, .a_strides = {kStride, 1}, .b_strides = {kColumns, 1}};
+  kernels::cuda::binary_forward(device_a.get(), device_b.get(), c.get(), shape, kernels::Add{},
+                                test_context());
+  std::vector<double> expected = b;
+  for (std::int64_t i = 0; i < kRows * kColumns; ++i)
+    expected[static_cast<std::size_t>(i)] +=
+        a[static_cast<std::size_t>(i / kColumns * kStride + i % kColumns)];
+  CHECK(mismatch(c.download(), expected, 0.0, kFloatRounding) == "");
+}
+
 TEST_CASE("The cross entropy of huge logits does not overflow", "[cuda][elementwise]") {
   const DeviceSlice<float> logits({-1000.0, -100.0, 0.0, 100.0, 1000.0});
   const DeviceSlice<float> labels({0.9, 0.0, 0.5, 1.0, 0.1}), loss(5);

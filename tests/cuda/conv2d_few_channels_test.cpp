@@ -108,6 +108,18 @@ TEST_CASE("the few-channel kernels do every product of the definition exactly on
   }
 }
 
+TEST_CASE("the few-channel kernels' offsets reach beyond 2^31 elements", "[conv2d][index]") {
+  const Conv2dShape shape = same_shape(900, 1024, 1024, 3, 8, 1, 1, 1, 1);
+  const std::int64_t last_x = shape.input_size() - 3, last_y = shape.output_size() - 8;
+  REQUIRE(std::min(last_x, last_y) > std::int64_t{1} << 31);
+  const PictureTiles tiles = picture_tiles(shape);
+  const auto tile = tiles.tile(tiles.tiles - 1);
+  CHECK(tiles.x_offset(tile, tiles.patch_pixel(kPictureRows - 1, kPictureColumns - 1)) == last_x);
+  CHECK(tiles.y_offset(tile, kPictureRows - 1, kPictureColumns - 1) == last_y);
+  const DataTiles data = data_tiles(shape);
+  CHECK(data.dy_offset(data.tile(data.tiles - 1), kDataRows - 1, kDataColumns - 1) == last_y);
+}
+
 TEST_CASE("the few-channel kernels fit where they say", "[conv2d][index]") {
   const Conv2dShape first_of_d = same_shape(64, 128, 128, 3, 64, 5, 5, 2, 2);
   const Conv2dShape last_of_g = same_shape(64, 128, 128, 3, 64, 5, 5, 1, 1);

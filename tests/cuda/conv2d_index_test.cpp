@@ -146,6 +146,15 @@ void check_chunks(const std::vector<Gemm>& gemms, int chunk) {
   CHECK(good);
 }
 
+/// Whether the last product is of the last elements of arrays of these sizes.
+template <class Gemm>
+void check_last(const Gemm& gemm, std::int64_t a, std::int64_t b, std::int64_t c) {
+  const int m = gemm.m - 1, n = gemm.n - 1, k = gemm.k - 1;
+  CHECK(gemm.a.offset(gemm.a.mn(m), gemm.a.k(k)) == a - 1);
+  CHECK(gemm.b.offset(gemm.b.mn(n), gemm.b.k(k)) == b - 1);
+  CHECK(gemm.c.row(m) + n == c - 1);
+}
+
 std::vector<CudaConvCase> all_cases() {
   std::vector<CudaConvCase> cases = small_cuda_convs();
   cases.insert(cases.end(), tiled_cuda_convs().begin(), tiled_cuda_convs().end());
@@ -219,6 +228,16 @@ TEST_CASE("IndexDivisor divides exactly", "[conv2d][index]") {
     good &= divisor.divide(2147483647) == 2147483647 / d;
   }
   CHECK(good);
+}
+
+TEST_CASE("conv2d's offsets reach beyond 2^31 elements", "[conv2d][index]") {
+  const Conv2dShape shape = same_shape(500, 1024, 1024, 16, 24, 1, 1, 1, 1);
+  check_gemm_sizes(shape);
+  const std::int64_t x = shape.input_size(), weight = shape.weight_size(), y = shape.output_size();
+  REQUIRE(std::min(x, y) > std::int64_t{1} << 31);
+  check_last(forward_gemm(shape), x, weight, y);
+  check_last(backward_data_gemm(shape, 0, 0), y, weight, x);
+  check_last(backward_weight_gemm(shape), y, x, weight);
 }
 
 TEST_CASE("conv2d says how to split a problem that 32-bit indices do not reach",

@@ -119,13 +119,13 @@ void check_update(const Update& update, const Definition& definition, const Give
 const AdamStep kAdam{.step_size = 0.01,
                      .beta1 = 0.5,
                      .beta2 = 0.999,
-                     .epsilon = 1e-7,
+                     .epsilon = 0.125,  // as large as the root beside it, so that its place shows
                      .inverse_sqrt_correction = 1.25};
 
 void adam_definition(double g, double& theta, double& m, double& v) {
   m = 0.5 * m + 0.5 * g;
   v = 0.999 * v + (1.0 - 0.999) * g * g;
-  theta -= 0.01 * m / (std::sqrt(v) * 1.25 + 1e-7);
+  theta -= 0.01 * m / (std::sqrt(v) * 1.25 + 0.125);
 }
 
 }  // namespace

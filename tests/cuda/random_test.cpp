@@ -47,6 +47,15 @@ TEST_CASE("Uniform numbers have the bits of the CPU", "[cuda][random]") {
   check_fill(cpu::random_uniform, cuda::random_uniform, 1.0f, std::nextafter(1.0f, 2.0f), 0.0);
 }
 
+TEST_CASE("Uniform numbers are the words of Philox's authors", "[cuda][random]") {
+  // Random123's kat_vectors, philox4x32 with 10 rounds: the first 24 bits of each word.
+  const DeviceSlice<float> y(4);
+  cuda::random_uniform(y.get(), 4, 0.0f, 1.0f, RandomFill{}, test_context());
+  CHECK(mismatch(y.download(),
+                 {0x6627e8 * 0x1p-24, 0xe169c5 * 0x1p-24, 0xbc57ac * 0x1p-24, 0x9b00db * 0x1p-24},
+                 0.0, 0.0) == "");
+}
+
 TEST_CASE("Normal numbers are the CPU's up to the last place", "[cuda][random]") {
   check_fill(cpu::random_normal, cuda::random_normal, 0.0f, 1.0f, 1.0);
   check_fill(cpu::random_normal, cuda::random_normal, 2.0f, 0.02f, 1.0);

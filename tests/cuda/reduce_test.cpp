@@ -63,6 +63,25 @@ TEST_CASE("Sums over an axis are exact up to the rounding of the result", "[cuda
   check_sums<bfloat16>();
 }
 
+TEST_CASE("Sums over an axis do not depend on the size of the device", "[cuda][reduce]") {
+  // On one multiprocessor a block sums several rows or matrices after each other.
+  kernels::cuda::Context small = test_context();
+  small.sm_count = 1;
+  for (const Shape& shape : {Shape{50, 30, 20}, Shape{50, 30, 1}, Shape{1001, 3, 2}}) {
+    CAPTURE(shape);
+    const DeviceSlice<float> x(random_values<float>(shape.numel(), 1));
+    const auto run_on = [&](kernels::cuda::Context& context) {
+      return run_in_all_orders([&]() -> Results {
+        const DeviceSlice<float> y(static_cast<std::size_t>(shape[0] * shape[2]));
+        kernels::cuda::reduce_sum(
+            x.get(), y.get(), {.outer = shape[0], .reduce = shape[1], .inner = shape[2]}, context);
+        return {y.download()};
+      });
+    };
+    CHECK((run_on(small) == run_on(test_context())));
+  }
+}
+
 TEST_CASE("A sum keeps small terms beside a large one", "[cuda][reduce]") {
   std::vector<double> x(10'000, 1.0);
   x[17] = 16'777'216.0;  // 2^24, to which float cannot add 1
