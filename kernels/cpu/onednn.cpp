@@ -67,7 +67,7 @@ void check_room() {
   constexpr std::size_t kRoom = std::size_t{16} << 20;  // several times what a primitive takes
   void* const room =
       ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  check<OutOfMemory>(room != MAP_FAILED, "oneDNN: no memory for another kernel");
+  check<OutOfMemory>(room != MAP_FAILED, "oneDNN: no memory for another kernel; use smaller nets");
   ::munmap(room, kRoom);
 }
 

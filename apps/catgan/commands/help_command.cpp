@@ -11,7 +11,10 @@ int help(const CLI::App& app, const std::string& topic) {
       app.get_subcommands([&](const CLI::App* command) { return command->get_name() == topic; });
   whisker::check<UsageError>(topic.empty() || !about.empty(), "help: there is no command ", topic,
                              "; `catgan help` lists all");
-  print(topic.empty() ? app.help() : about.front()->help());
+  const CLI::App* shown = topic.empty() ? &app : about.front();
+  const std::string name = topic.empty() ? app.get_name() : app.get_name() + " " + topic;
+  // app.help() would be the help of the command that was given, which is this one.
+  print(shown->get_formatter()->make_help(shown, name, CLI::AppFormatMode::Normal));
   return 0;
 }
 
