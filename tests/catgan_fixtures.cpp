@@ -88,11 +88,16 @@ Process::Process(const std::vector<std::string>& arguments, const std::filesyste
     ::setenv("OMP_NUM_THREADS", "1", 1);
     ::unsetenv("XDG_CACHE_HOME");
     ::setenv("HOME", folder.c_str(), 1);
-    if (options.max_file_bytes > 0) {
-      const rlimit limit{options.max_file_bytes, options.max_file_bytes};
-      ::setrlimit(RLIMIT_FSIZE, &limit);
-      ::signal(SIGXFSZ, SIG_IGN);
-    }
+    const auto limit = [](auto resource, std::size_t most) {
+      const rlimit both{most, most};
+      if (most > 0) ::setrlimit(resource, &both);
+    };
+    limit(RLIMIT_FSIZE, options.max_file_bytes);
+    limit(RLIMIT_AS, options.max_memory);
+    if (options.output) ::dup2(::open(options.output, O_WRONLY), STDOUT_FILENO);
+    if (options.closed_streams)
+      for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        ::close(stream);
     if (::chdir(folder.c_str()) == 0) ::execv(argv[0], argv.data());
     ::_exit(127);
   }

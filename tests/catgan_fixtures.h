@@ -39,6 +39,9 @@ struct Outcome {
 
 struct ProcessOptions {
   std::size_t max_file_bytes = 0;  // 0: no limit
+  std::size_t max_memory = 0;      // 0: no limit
+  const char* output = nullptr;    // where standard output goes instead of to the test
+  bool closed_streams = false;     // begin without any of the three standard streams
 };
 
 /// The catgan program, begun; `folder` is its current folder. One thread, whatever the machine has.

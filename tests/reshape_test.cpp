@@ -66,6 +66,36 @@ TEST_CASE("concat and its gradients equal the definition", "[reshape][concat]") 
     }
 }
 
+TEST_CASE("reshape, slice and their gradients equal the definition", "[reshape]") {
+  for (const Dtype dtype : {Dtype::float32, Dtype::float64, Dtype::bfloat16}) {
+    INFO(dtype);
+    check_op(
+        [](const Tensors& in) {
+          return reshape(in[0], {2, 6});
+        },
+        {random_tensor({4, 3}, dtype)},
+        [](const std::vector<Array>& in, const Array& dy) {
+          Array y = in[0], dx = dy;
+          std::swap(y.shape, dx.shape);
+          return std::vector<Array>{y, dx};
+        },
+        kExact, kExact);
+    for (const auto& [begin, end] : {std::pair{0, 4}, std::pair{1, 3}, std::pair{2, 2}})
+      check_op(
+          [&, begin = begin, end = end](const Tensors& in) { return slice(in[0], begin, end); },
+          {random_tensor({4, 3}, dtype)},
+          [begin = begin](const std::vector<Array>& in, const Array& dy) {
+            Array y(dy.shape), dx(in[0].shape);
+            for (std::int64_t i = 0; i < dy.shape.numel(); ++i) {
+              y[i] = in[0][begin * 3 + i];
+              dx[begin * 3 + i] = dy[i];
+            }
+            return std::vector<Array>{y, dx};
+          },
+          kExact, kExact);
+  }
+}
+
 TEST_CASE("changes of shape are differentiable twice", "[reshape][gradcheck]") {
   for (const ConcatCase& c : kConcats) {
     INFO(c.remark);

@@ -119,6 +119,8 @@ void validate(const Config& config) {
   check<UsageError>(config.d_widths.size() == config.d_strides.size(),
                     "d_strides: ", config.d_strides.size(), " strides for ", config.d_widths.size(),
                     " d_widths; give one stride for each width");
+  check<UsageError>(is_utf8(config.data), "data: the path ", config.data, " is not UTF-8, which ",
+                    "config.json cannot hold; rename the folder, or give a link to it");
   check<UsageError>(config.steps > 0 || config.epochs > 0,
                     "steps: 0, and epochs is 0 too; give --steps or --epochs");
 }

@@ -82,6 +82,8 @@ Config make_preset(const std::string& name);
 
 /// Throws UsageError that names the setting, its value and the remedy.
 void validate(const Config& config);
+/// Whether JSON can hold the text.
+bool is_utf8(const std::string& text);
 
 /// All settings, in a fixed order, with the version of the form.
 std::string to_json(const Config& config);

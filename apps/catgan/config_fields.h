@@ -51,6 +51,7 @@ struct EnumNames<Precision> {
 template <class AnyConfig, class Visit>
 void for_each_field(AnyConfig& c, const Visit& visit) {
   constexpr double kLong = 1e12;
+  constexpr double kMostSteps = 4e9;
   const auto changeable = [](Field field) {
     field.may_change = true;
     return field;
@@ -78,8 +79,9 @@ void for_each_field(AnyConfig& c, const Visit& visit) {
   visit({"norm_updates", "updates of G's moving statistics per step", 0, 100}, c.norm_updates);
 
   visit({"batch", "pictures per step", 1, 65536}, c.batch);
-  visit(changeable({"steps", "training steps; 0: as many as --epochs take", 0, 4e9}), c.steps);
-  visit(changeable({"epochs", "passes over all pictures", 0, kLong}), c.epochs);
+  visit(changeable({"steps", "training steps; 0: as many as --epochs take", 0, kMostSteps}),
+        c.steps);
+  visit(changeable({"epochs", "passes over all pictures", 0, kMostSteps}), c.epochs);
   visit({"seed", "of all random numbers"}, c.seed);
   visit({"loss", "cross-entropy, least-squares or hinge"}, c.loss);
   visit({"label_smoothing", "real pictures are labelled 1 minus this", 0, 0.5}, c.label_smoothing);
@@ -99,7 +101,7 @@ void for_each_field(AnyConfig& c, const Visit& visit) {
         c.sample_interval);
   visit(changeable({"checkpoint_interval", "steps between two checkpoints", 0, kLong}),
         c.checkpoint_interval);
-  visit(changeable({"checkpoint_epochs", "epochs between two checkpoints", 0, kLong}),
+  visit(changeable({"checkpoint_epochs", "epochs between two checkpoints", 0, kMostSteps}),
         c.checkpoint_epochs);
   visit(changeable({"keep", "how many checkpoints are kept", 1, 1e6}), c.keep);
   visit(changeable({"grid", "pictures along a side of the sample grid", 1, 64}), c.grid);

@@ -206,6 +206,13 @@ struct TextReader {
 
 }  // namespace
 
+bool is_utf8(const std::string& text) try {
+  (void)Json(text).dump();
+  return true;
+} catch (const Json::exception&) {
+  return false;
+}
+
 std::string to_json(const Config& config) {
   Json json;
   json["format"] = kFormat;

@@ -1,3 +1,5 @@
+#include <sys/mman.h>
+
 #include <whisker/kernels/cpu/implementations.h>
 #include <whisker/kernels/cpu/onednn.h>
 
@@ -61,6 +63,14 @@ std::set<std::string> used_implementations() {
   return log.names;
 }
 
+void check_room() {
+  constexpr std::size_t kRoom = std::size_t{16} << 20;  // several times what a primitive takes
+  void* const room =
+      ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  check<OutOfMemory>(room != MAP_FAILED, "oneDNN: no memory for another kernel; use smaller nets");
+  ::munmap(room, kRoom);
+}
+
 bool has_native_bfloat16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16");
@@ -93,6 +103,7 @@ std::string instruction_set() {
 }
 
 void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context) {
+  check_room();
   const dnnl::reorder::primitive_desc desc(from, to, user_scratchpad());
   const auto scratch_desc = desc.scratchpad_desc();
   const Buffer scratch = context.allocate(bytes_of(scratch_desc));

@@ -74,6 +74,10 @@ Blocking blocking_of(const dnnl::memory::desc& desc);
 /// Notes which implementation oneDNN picked, for used_implementations().
 void note_implementation(const std::string& name);
 
+/// Throws OutOfMemory where oneDNN, which writes code without looking whether it got the memory
+/// for it, would crash.
+void check_room();
+
 /// A primitive with its descriptor, made once per key.
 template <class Primitive>
 struct CachedPrimitive {
@@ -104,6 +108,7 @@ class PrimitiveCache {
     const std::lock_guard lock(mutex_);
     auto& slot = entries_[{key, threads()}];
     if (!slot) {
+      check_room();
       // A program that keeps changing its shapes must not keep every primitive it ever used.
       constexpr std::size_t kMaxEntries = 1024;
       auto made = std::make_shared<const CachedPrimitive<Primitive>>(make());
@@ -127,7 +132,9 @@ void with_onednn(const char* op, const std::string& shape, const Body& body) {
   try {
     body();
   } catch (const dnnl::error& e) {
-    throw Error(str(op, " ", shape, ": oneDNN: ", e.what()));
+    const std::string message = str(op, " ", shape, ": oneDNN: ", e.what());
+    if (e.status == dnnl_out_of_memory) throw OutOfMemory(message);
+    throw Error(message);
   }
 }
 

@@ -286,6 +286,8 @@ def add_elementwise():
              "abs": (away, torch.abs), "exp": (small, torch.exp), "log": (positive, torch.log)}
     for op, (x, function) in unary.items():
         record(op, "spread", {}, {"x": x}, lambda x: {"y": function(x)})
+    record("cast", "to_bfloat16", {"dtype": "bfloat16"}, {"x": spread},
+           lambda x: {"y": x.to(torch.bfloat16).to(x.dtype)})
     for factor in (2.5, -0.125):
         record("scale", f"by_{factor}", {"factor": factor}, {"x": spread},
                lambda x: {"y": factor * x})

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <string>
 
 namespace catgan {
 
@@ -16,5 +18,11 @@ Command resume_command(CLI::App& app);
 Command sample_command(CLI::App& app);
 Command config_command(CLI::App& app);
 Command draw_command(CLI::App& app);
+Command help_command(CLI::App& app);
+
+/// --seed S; it refuses what CLI11 would bend into the range, such as -1.
+void add_seed_to(CLI::App& command, std::uint64_t& seed, const std::string& help);
+/// Writes all of a text to standard output; throws whisker::IoError.
+void print(const std::string& text);
 
 }  // namespace catgan

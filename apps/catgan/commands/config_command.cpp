@@ -1,5 +1,3 @@
-#include <cstdio>
-#include <iostream>
 #include <memory>
 
 #include "commands/commands.h"
@@ -21,7 +19,7 @@ constexpr const char* kFooter = R"(Examples:
 
 int print_config(const ConfigOptions& options) {
   const Config config = options.flags.config();
-  std::cout << (options.summary ? net_summary(config) : to_json(config)) << std::flush;
+  print(options.summary ? net_summary(config) : to_json(config));
   return 0;
 }
 

@@ -51,8 +51,7 @@ void ConfigFlags::apply_to(Config& config) const {
 }
 
 Config ConfigFlags::config() const {
-  Config config = file.empty() ? make_preset(preset.empty() ? "demo" : preset)
-                               : config_from_json(read_text_file(file), file);
+  Config config = file ? config_from_json(read_text_file(*file), *file) : make_preset(preset);
   apply_to(config);
   return config;
 }

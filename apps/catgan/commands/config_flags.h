@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "config.h"
@@ -10,7 +11,8 @@
 namespace catgan {
 
 struct ConfigFlags {
-  std::string preset, file;
+  std::string preset = "demo";
+  std::optional<std::string> file;
   std::map<std::string, std::string> given;  // name of the setting to its text
 
   /// --preset, --config and one flag for each setting. This object must outlive the parser.

@@ -66,7 +66,7 @@ Command draw_command(CLI::App& app) {
   parser->add_option("--size", options->size, "side in pixels; default 64")
       ->check(CLI::Range(kMinDrawnSize, kMaxDrawnSize))
       ->type_name("S");
-  parser->add_option("--seed", options->seed, "equal seeds give equal cats")->type_name("S");
+  add_seed_to(*parser, options->seed, "equal seeds give equal cats");
   parser->footer(kFooter);
   return {parser, [options] { return draw(*options); }};
 }

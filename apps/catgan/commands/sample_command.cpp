@@ -34,10 +34,10 @@ Picture i of a seed is the same whatever the count. The averaged generator is us
 one. --bn-stats batch normalises by the pictures that are drawn together, as in training.)";
 
 Checkpoint load(const std::string& source, Console& console) {
-  const fs::path path = source;
-  if (!fs::is_directory(path)) return load_checkpoint(path);
-  const fs::path inside = path / "checkpoints";
-  FoundCheckpoint found = load_newest_checkpoint(fs::is_directory(inside) ? inside : path);
+  const fs::path path = source, inside = path / "checkpoints";
+  std::error_code ignored;  // what cannot be examined is refused with its name when it is opened
+  if (!fs::is_directory(path, ignored)) return load_checkpoint(path);
+  FoundCheckpoint found = load_newest_checkpoint(fs::is_directory(inside, ignored) ? inside : path);
   for (const std::string& note : found.notes)
     console.line("damaged, so an older one is used: " + note);
   return std::move(found.checkpoint);
@@ -98,7 +98,7 @@ Command sample_command(CLI::App& app) {
   parser->add_option("--count", options->count, "how many")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}))
       ->type_name("N");
-  parser->add_option("--seed", options->seed, "equal seeds give equal pictures")->type_name("S");
+  add_seed_to(*parser, options->seed, "equal seeds give equal pictures");
   parser->add_option("--out", options->out, "folder for the PNG files; default cats")
       ->type_name("DIR");
   parser->add_option("--bn-stats", options->statistics, "moving or batch statistics in batch norm")

@@ -1,7 +1,5 @@
 #include "pictures/dataset.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <new>
@@ -13,6 +11,7 @@
 
 #include <whisker/core/random_sequence.h>
 
+#include "machine_memory.h"
 #include "parallel.h"
 #include "pictures/content_hash.h"
 #include "pictures/dataset_cache.h"
@@ -168,8 +167,7 @@ class FolderLoader {
   }
 
   std::vector<std::uint8_t> allocate(std::size_t count, std::size_t stride) const {
-    const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
-                        static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t memory = machine_memory();
     const std::string message =
         str(options_.folder.string(), ": ", count, " pictures of ", options_.image_size, "x",
             options_.image_size, " take ", (count * stride) >> 20, " MiB, the machine has ",

@@ -1,9 +1,9 @@
 #include "training/memory_plan.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
+
+#include "machine_memory.h"
 
 namespace catgan {
 namespace {
@@ -65,8 +65,7 @@ MemoryPlan plan_memory(const Config& config) {
 }
 
 void check_memory(const Config& config) {
-  const double machine =
-      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  const auto machine = static_cast<double>(machine_memory());
   const MemoryPlan plan = plan_memory(config);
   if (plan.bytes(config.batch) <= machine) return;
   const double fitting = (machine * 0.8 - plan.weights) / plan.per_picture;

@@ -45,6 +45,14 @@ std::string reason() {
   return std::strerror(errno);
 }
 
+/// Whether there is something; throws where that may not be seen.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const bool found = fs::exists(path, error);
+  check<IoError>(!error, path.string(), ": cannot be examined: ", error.message());
+  return found;
+}
+
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -134,12 +142,9 @@ RunFolder RunFolder::create(const Config& config, const fs::path& out) {
 }
 
 RunFolder RunFolder::open(const fs::path& path) {
-  std::error_code error;
-  const bool is_folder = fs::is_directory(path, error);
-  check<InputError>(is_folder, path.string(),
+  check<InputError>(is_there(path) && fs::is_directory(path), path.string(),
                     ": there is no such folder; name the folder of a run");
-  const bool is_run =
-      fs::exists(path / "config.json", error) || fs::exists(path / "checkpoints", error);
+  const bool is_run = is_there(path / "config.json") || is_there(path / "checkpoints");
   check<InputError>(is_run, path.string(), ": is no run folder: it has neither config.json nor ",
                     "checkpoints; name a folder that `catgan train` made");
   RunFolder folder(path);

@@ -31,7 +31,9 @@ void handle(int signal, void (*handler)(int)) {
 void catch_stop_signals() {
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
+  // The call that fails then says why.
   handle(SIGPIPE, SIG_IGN);
+  handle(SIGXFSZ, SIG_IGN);
 }
 
 int stop_signal() {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "drawing/drawn_cats.h"
+#include "machine_memory.h"
 #include "parallel.h"
 #include "pictures/content_hash.h"
 #include "random_streams.h"
@@ -35,12 +36,16 @@ DataFingerprint fingerprint_of(const Dataset& pictures) {
 Dataset draw_cats(const Config& config, const DataProgress& progress) {
   const auto count = static_cast<std::size_t>(config.drawn_cats);
   const auto side = static_cast<std::size_t>(config.size);
+  const std::size_t bytes = count * side * side * 3;
+  const std::string message =
+      str("drawn_cats: ", count, " pictures of ", side, "x", side, " take ", bytes >> 20,
+          " MiB, the machine has ", machine_memory() >> 20, " MiB; draw fewer or smaller ones");
+  check<OutOfMemory>(bytes <= machine_memory(), message);
   std::vector<std::uint8_t> pixels;
   try {
-    pixels.resize(count * side * side * 3);
+    pixels.resize(bytes);
   } catch (const std::bad_alloc&) {
-    throw OutOfMemory(str("drawn_cats: ", count, " pictures of ", side, "x", side, " take ",
-                          (count * side * side * 3) >> 20, " MiB; draw fewer or smaller ones"));
+    throw OutOfMemory(message);
   }
   for_each_index(
       count, config.threads,
@@ -99,6 +104,10 @@ TrainingData load_training_data(const Config& config, const DataProgress& progre
   check<UsageError>(config.steps_per_epoch(data.pictures.size()) > 0, "batch: ", config.batch,
                     " is more than the ", data.pictures.size(),
                     " pictures there are; choose a smaller --batch, or more pictures");
+  constexpr std::int64_t kMostSteps = 4'000'000'000;  // random numbers are named by 32 bits of it
+  check<UsageError>(config.total_steps(data.pictures.size()) <= kMostSteps,
+                    "epochs: ", config.epochs, " take ", config.total_steps(data.pictures.size()),
+                    " steps, at most ", kMostSteps, " are possible; choose fewer --epochs");
   data.fingerprint = fingerprint_of(data.pictures);
   return data;
 }
