@@ -7,5 +7,6 @@
 #include <whisker/core/ops/conv2d.h>
 #include <whisker/core/ops/matmul.h>
 #include <whisker/core/ops/reduce.h>
+#include <whisker/core/ops/resample2d.h>
 #include <whisker/core/ops/reshape.h>
 #include <whisker/core/ops/unary.h>

@@ -13,4 +13,5 @@
 #include <whisker/layers/init.h>
 #include <whisker/layers/loss.h>
 #include <whisker/layers/module.h>
+#include <whisker/layers/resample2d.h>
 #include <whisker/layers/sequential.h>

@@ -110,6 +110,8 @@ Tensor run_op(const std::string& op, const Json& a, const Tensors& in) {
     return reshape(in[0], Shape(dims));
   }
   if (op == "concat") return concat(in, a.at("axis"));
+  if (op == "upsample2d") return upsample2d(in[0], {a.at("block_h"), a.at("block_w")});
+  if (op == "avg_pool2d") return avg_pool2d(in[0], {a.at("block_h"), a.at("block_w")});
   if (op == "slice") return slice(in[0], a.at("begin"), a.at("end"));
   if (op == "sigmoid_cross_entropy") {
     const Tensor loss = sigmoid_cross_entropy_with_logits(in[0], in[1]);
@@ -237,7 +239,7 @@ TEST_CASE("ops, losses and their gradients equal PyTorch's", "[golden]") {
     golden.replay(c);
     ++replayed[op];
   }
-  CHECK(replayed.size() == 33);
+  CHECK(replayed.size() == 35);
   CHECK(replayed["conv2d"] >= 18);
 }
 

@@ -89,6 +89,8 @@ std::vector<LayerCase> all_layers(std::uint64_t seed) {
       {"SELU", share(nn::Selu()), images},
       {"flatten", share(nn::Flatten()), images},
       {"reshape", share(nn::Reshape(2, 2, 8)), images},
+      {"up-sampling", share(nn::Upsample2d()), images},
+      {"average pooling", share(nn::AvgPool2d()), images},
       {"sequential", share(small_net(init)), images},
   };
 }
@@ -118,9 +120,9 @@ struct Kinds {
     return result;
   }
 };
-using AllKinds =
-    Kinds<nn::Dense, nn::Conv2d, nn::ConvTranspose2d, nn::BatchNorm2d, nn::ConvBlock, nn::LeakyRelu,
-          nn::Relu, nn::Tanh, nn::Sigmoid, nn::Selu, nn::Flatten, nn::Reshape, nn::Sequential>;
+using AllKinds = Kinds<nn::Dense, nn::Conv2d, nn::ConvTranspose2d, nn::BatchNorm2d, nn::ConvBlock,
+                       nn::LeakyRelu, nn::Relu, nn::Tanh, nn::Sigmoid, nn::Selu, nn::Flatten,
+                       nn::Reshape, nn::Upsample2d, nn::AvgPool2d, nn::Sequential>;
 
 }  // namespace
 
@@ -175,6 +177,9 @@ TEST_CASE("every layer is its op", "[layers]") {
   is_function(nn::LeakyRelu(), [](const Tensor& x) { return leaky_relu(x, 0.2); });
   is_function(nn::LeakyRelu(0.01), [](const Tensor& x) { return leaky_relu(x, 0.01); });
   is_function(nn::Reshape(3, 15, 2), [](const Tensor& x) { return reshape(x, {2, 3, 15, 2}); });
+  is_function(nn::Upsample2d(), [](const Tensor& x) { return upsample2d(x, {2, 2}); });
+  is_function(nn::Upsample2d({1, 3}), [](const Tensor& x) { return upsample2d(x, {1, 3}); });
+  is_function(nn::AvgPool2d({3, 5}), [](const Tensor& x) { return avg_pool2d(x, {3, 5}); });
 }
 
 TEST_CASE("a conv block is convolution, then normalisation, then activation", "[layers]") {

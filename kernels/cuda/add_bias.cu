@@ -1,18 +1,14 @@
 // A block takes whole rows of y [rows, channels], its threads the channels: no division.
 #include <algorithm>
 
-#include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/cuda/add_bias.h>
-#include <whisker/kernels/cuda/context.h>
-#include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
 
-constexpr unsigned kThreads = 256;
-
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kElementwiseBlock)
     add_bias_kernel(const float* __restrict__ bias, T* __restrict__ y, std::int64_t rows,
                     std::int64_t channels) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.y;
@@ -30,14 +26,11 @@ template <class T>
 void add_bias(const float* bias, T* y, std::int64_t size, std::int64_t channels, Context& context) {
   if (size == 0) return;
   const std::int64_t rows = size / channels;
-  unsigned width = 1;  // a power of two, so that it divides the block
-  while (width < channels && width < kThreads)
-    width *= 2;
-  const unsigned height = kThreads / width;
+  const dim3 block = row_block(channels);
   const auto grid = static_cast<unsigned>(
-      std::min<std::int64_t>((rows + height - 1) / height, std::int64_t{16} * context.sm_count));
-  launch(LaunchConfig("add_bias", grid, dim3(width, height), context.stream), add_bias_kernel<T>,
-         bias, y, rows, channels);
+      std::min<std::int64_t>((rows + block.y - 1) / block.y, std::int64_t{16} * context.sm_count));
+  launch(LaunchConfig("add_bias", grid, block, context.stream), add_bias_kernel<T>, bias, y, rows,
+         channels);
 }
 
 template void add_bias(const float*, float*, std::int64_t, std::int64_t, Context&);

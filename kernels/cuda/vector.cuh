@@ -80,6 +80,14 @@ inline unsigned elementwise_grid(std::int64_t work, const Context& context) {
       std::clamp<std::int64_t>(wanted, 1, std::int64_t{8} * context.sm_count));
 }
 
+/// A block whose rows of threads lie along rows of this size; short rows share it.
+inline dim3 row_block(std::int64_t row_size) {
+  unsigned width = 1;  // a power of two, so that it divides the block
+  while (width < row_size && width < kElementwiseBlock)
+    width *= 2;
+  return dim3(width, kElementwiseBlock / width);
+}
+
 /// Calls vector_body(first element) for the wide pieces and element_body(element) for the rest.
 template <int kCount, class VectorBody, class ElementBody>
 __device__ __forceinline__ void for_each_element(VectorSplit split, const VectorBody& vector_body,
