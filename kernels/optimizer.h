@@ -38,7 +38,7 @@ template <class Step>
 struct StepSource {
   StepSource(const Step& in_call) : value(in_call) {}
   StepSource(const Step* in_memory) : memory(in_memory) {}
-  WHISKER_HOST_DEVICE const Step& get() const { return memory != nullptr ? *memory : value; }
+  WHISKER_HOST_DEVICE Step get() const { return memory != nullptr ? *memory : value; }
   /// Whether the update must change nothing.
   WHISKER_HOST_DEVICE bool blocked() const {
     return first_bad != nullptr && *first_bad != kAllFinite;

@@ -69,16 +69,5 @@ void random_normal(float* y, std::int64_t n, float mean, float stddev, const Ran
 void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
                              const RandomFill& fill, Context& context);
 
-// The same with a fill in device memory, read when the kernel runs: a launch captured in a graph
-// draws new numbers in every replay if random_advance is captured with it.
-void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill* fill,
-                    Context& context);
-void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill* fill,
-                   Context& context);
-void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
-                             const RandomFill* fill, Context& context);
-/// ++fill->step on the device.
-void random_advance(RandomFill* fill, Context& context);
-
 }  // namespace cuda
 }  // namespace whisker::inline v0_1::kernels

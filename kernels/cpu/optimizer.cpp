@@ -46,7 +46,7 @@ void adam_update(std::span<const Segment<T>> segments, const StepSource<AdamStep
 template <class T>
 void sgd_update(std::span<const Segment<T>> segments, const StepSource<SgdStep>& source, Context&) {
   if (source.blocked()) return;
-  const SgdStep& step = source.get();
+  const SgdStep step = source.get();
   const T rate = T(step.learning_rate), momentum = T(step.momentum);
   for (const Segment<T>& s : segments)
     parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -67,7 +67,7 @@ template <class T>
 void rmsprop_update(std::span<const Segment<T>> segments, const StepSource<RmsPropStep>& source,
                     Context&) {
   if (source.blocked()) return;
-  const RmsPropStep& step = source.get();
+  const RmsPropStep step = source.get();
   const T rate = T(step.learning_rate), decay = T(step.decay), rest = T(1.0 - step.decay);
   const T inside = T(step.epsilon_inside_root ? step.epsilon : 0.0);
   const T outside = T(step.epsilon_inside_root ? 0.0 : step.epsilon);

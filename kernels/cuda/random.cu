@@ -39,11 +39,9 @@ struct TruncatedNormal {
   }
 };
 
-/// `fill`, unless null, takes the place of draw.fill.
 template <class Draw>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    random_kernel(float* y, std::int64_t n, Draw draw, const RandomFill* fill, bool aligned) {
-  if (fill != nullptr) draw.fill = *fill;
+    random_kernel(float* y, std::int64_t n, Draw draw, bool aligned) {
   constexpr int kCount = Draw::kPerBlock;
   const std::int64_t blocks = (n + kCount - 1) / kCount;
   const std::int64_t threads = std::int64_t{gridDim.x} * blockDim.x;
@@ -61,53 +59,29 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   }
 }
 
-__global__ void random_advance_kernel(RandomFill* fill) {
-  ++fill->step;
-}
-
 template <class Draw>
-void draw_all(const char* name, float* y, std::int64_t n, const Draw& draw, const RandomFill* fill,
-              Context& context) {
+void draw_all(const char* name, float* y, std::int64_t n, const Draw& draw, Context& context) {
   if (n == 0) return;
   const LaunchConfig config(name, elementwise_grid(n / Draw::kPerBlock + 1, context),
                             kElementwiseBlock, context.stream);
-  launch(config, random_kernel<Draw>, y, n, draw, fill, aligned_for<Draw::kPerBlock>(y));
+  launch(config, random_kernel<Draw>, y, n, draw, aligned_for<Draw::kPerBlock>(y));
 }
 
 }  // namespace
 
 void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill& fill,
                     Context& context) {
-  draw_all("random_uniform", y, n, Uniform{fill, low, high}, nullptr, context);
-}
-
-void random_uniform(float* y, std::int64_t n, float low, float high, const RandomFill* fill,
-                    Context& context) {
-  draw_all("random_uniform", y, n, Uniform{{}, low, high}, fill, context);
+  draw_all("random_uniform", y, n, Uniform{fill, low, high}, context);
 }
 
 void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill,
                    Context& context) {
-  draw_all("random_normal", y, n, Normal{fill, mean, stddev}, nullptr, context);
-}
-
-void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill* fill,
-                   Context& context) {
-  draw_all("random_normal", y, n, Normal{{}, mean, stddev}, fill, context);
+  draw_all("random_normal", y, n, Normal{fill, mean, stddev}, context);
 }
 
 void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
                              const RandomFill& fill, Context& context) {
-  draw_all("random_truncated_normal", y, n, TruncatedNormal{fill, mean, stddev}, nullptr, context);
-}
-
-void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
-                             const RandomFill* fill, Context& context) {
-  draw_all("random_truncated_normal", y, n, TruncatedNormal{{}, mean, stddev}, fill, context);
-}
-
-void random_advance(RandomFill* fill, Context& context) {
-  launch(LaunchConfig("random_advance", 1, 1, context.stream), random_advance_kernel, fill);
+  draw_all("random_truncated_normal", y, n, TruncatedNormal{fill, mean, stddev}, context);
 }
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -64,21 +64,3 @@ TEST_CASE("Normal numbers are the CPU's up to the last place", "[cuda][random]")
 TEST_CASE("Truncated normal numbers are drawn again as on the CPU", "[cuda][random]") {
   check_fill(cpu::random_truncated_normal, cuda::random_truncated_normal, 0.0f, 0.02f, 1.0);
 }
-
-TEST_CASE("Fills in device memory draw what fills in a launch draw", "[cuda][random]") {
-  const DeviceArray<RandomFill> fill(std::vector<RandomFill>{kFill});
-  cuda::random_advance(fill.get(), test_context());
-  RandomFill next = kFill;
-  ++next.step;
-  const auto draw = [](auto source) {
-    constexpr std::int64_t n = 101;
-    const DeviceSlice<float> uniform(n), normal(n), truncated(n);
-    cuda::random_uniform(uniform.get(), n, -1.0f, 1.0f, source, test_context());
-    cuda::random_normal(normal.get(), n, 0.0f, 1.0f, source, test_context());
-    cuda::random_truncated_normal(truncated.get(), n, 0.0f, 1.0f, source, test_context());
-    return Results{uniform.download(), normal.download(), truncated.download()};
-  };
-  const Results from_device = draw(static_cast<const RandomFill*>(fill.get()));
-  CHECK(from_device == draw(next));
-  CHECK(from_device != draw(kFill));
-}
