@@ -73,6 +73,7 @@ class Event {
   std::weak_ptr<Capture> capture;
   std::vector<std::size_t> frontier;
   bool was_captured = false;
+  bool asked_for = false;                                       // since it was recorded
   std::shared_ptr<std::chrono::steady_clock::time_point> time;  // when the stream came to it
 };
 

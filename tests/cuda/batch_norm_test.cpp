@@ -23,6 +23,7 @@ const Case kCases[] = {
     {1, 1, 0},       {1, 8, 0},     // one row: variance 0
     {1000, 1, 0},                   // one channel
     {4099, 3, 0},    {4099, 3, 1},  // folded, the last row ends early
+    {4098, 3, 0},                   // by another place in a vector
     {700, 64, 0},    {700, 64, 1},  // more rows than one block
     {20'000, 16, 0},                // more parts than one block merges at a time
     {33, 100, 0},    {33, 257, 0},  // several tiles with a tail, misaligned rows

@@ -182,7 +182,7 @@ TEST_CASE("Rows at a stride are copied in the widest words that fit", "[cuda][el
   };
   const Case cases[] = {{3, 64, 96, 128, 0, 16}, {5, 12, 20, 12, 4, 8},   {7, 6, 10, 14, 2, 6},
                         {4, 5, 9, 7, 1, 3},      {1, 70'001, 0, 0, 0, 0}, {1000, 16, 16, 32, 0, 0},
-                        {0, 8, 8, 8, 0, 0},      {3, 0, 8, 8, 0, 0}};
+                        {3, 64, 96, 128, 4, 0},  {0, 8, 8, 8, 0, 0},      {3, 0, 8, 8, 0, 0}};
   for (const Case& c : cases) {
     CAPTURE(c.rows, c.row_bytes, c.x_stride, c.y_stride);
     const auto extent = [&](std::int64_t stride, std::size_t offset) {

@@ -152,6 +152,21 @@ TEST_CASE("An event makes one stream wait for another", "[sim]") {
   CHECK(z.download()[0] == 20.0f);
 }
 
+TEST_CASE("An event comes to those who ask again", "[sim]") {
+  const TestStream stream;
+  const TestEvent written;
+  Context context = stream.context();
+  const DeviceArray<float> x(std::vector<float>{1.0f}), y(std::vector<float>{0.0f});
+  synchronize();
+  saxpy(2.0f, x.get(), y.get(), 1, context);
+  REQUIRE(cudaEventRecord(written, stream) == cudaSuccess);
+  int asked = 0;
+  while (cudaEventQuery(written) == cudaErrorNotReady)
+    ++asked;
+  CHECK(asked == 3);  // in vain, for the kernel, and for the event itself
+  CHECK(y.download()[0] == 2.0f);
+}
+
 TEST_CASE("A captured fork and join replays in any order", "[sim]") {
   using kernels::sim::Order;
   for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
