@@ -177,6 +177,13 @@ struct SigmoidCrossEntropy {
   }
 };
 
+// All of the above: macro(Op, T) for each, by which a back end instantiates its kernels.
+#define WHISKER_UNARY_FUNCTIONS(macro, T)                                                         \
+  macro(LeakyRelu, T) macro(Tanh, T) macro(Sigmoid, T) macro(Selu, T) macro(Exp, T) macro(Log, T) \
+      macro(Sqrt, T) macro(Square, T) macro(Abs, T) macro(Affine, T)
+#define WHISKER_BINARY_FUNCTIONS(macro, T) \
+  macro(Add, T) macro(Subtract, T) macro(Multiply, T) macro(Divide, T) macro(SigmoidCrossEntropy, T)
+
 /// How a binary function walks its arguments: strides are in elements and 0 where one broadcasts.
 struct BroadcastShape {
   static constexpr int kMaxRank = 6;

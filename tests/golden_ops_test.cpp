@@ -140,7 +140,10 @@ class Golden {
   }
 
   const Json& cases() const { return manifest_.at("cases"); }
-  Tensor tensor(const Json& name) const { return tensors_.at(name.get<std::string>()); }
+  /// Files are read to the CPU; the ops are to run where the test's other tensors live.
+  Tensor tensor(const Json& name) const {
+    return tensors_.at(name.get<std::string>()).to(default_device());
+  }
 
   /// Compares the result, and the gradients that it induces, with the file's.
   void replay(const Json& c) const {

@@ -94,6 +94,18 @@ TEST_CASE("up-sampling repeats bits, and pooling takes it back", "[resample2d]")
   }
 }
 
+TEST_CASE("the device of up-sampling and pooling changes no bit", "[resample2d]") {
+  for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16})
+    for_each_case([&](const ResampleCase& c) {
+      INFO(c.remark << ", " << dtype);
+      const Tensor small = random_tensor(c.small, dtype);
+      const Tensor large = random_tensor(large_shape(c), dtype);
+      const Device cpu = Device::cpu();
+      CHECK(same_bits(upsample2d(small, c.block), upsample2d(small.to(cpu), c.block)));
+      CHECK(same_bits(avg_pool2d(large, c.block), avg_pool2d(large.to(cpu), c.block)));
+    });
+}
+
 TEST_CASE("up-sampling and pooling are differentiable twice", "[resample2d][gradcheck]") {
   for (const ResampleCase& c : kSmall) {
     INFO(c.remark);

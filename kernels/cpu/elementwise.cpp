@@ -200,21 +200,8 @@ void accumulate(const T* term, T* sum, std::int64_t n, Context&) {
 #define WHISKER_INSTANTIATE_CAST(From, To) \
   template void cast<From, To>(const From*, To*, std::int64_t, Context&);
 #define WHISKER_INSTANTIATE(T)                                                           \
-  WHISKER_INSTANTIATE_UNARY(LeakyRelu, T)                                                \
-  WHISKER_INSTANTIATE_UNARY(Tanh, T)                                                     \
-  WHISKER_INSTANTIATE_UNARY(Sigmoid, T)                                                  \
-  WHISKER_INSTANTIATE_UNARY(Selu, T)                                                     \
-  WHISKER_INSTANTIATE_UNARY(Exp, T)                                                      \
-  WHISKER_INSTANTIATE_UNARY(Log, T)                                                      \
-  WHISKER_INSTANTIATE_UNARY(Sqrt, T)                                                     \
-  WHISKER_INSTANTIATE_UNARY(Square, T)                                                   \
-  WHISKER_INSTANTIATE_UNARY(Abs, T)                                                      \
-  WHISKER_INSTANTIATE_UNARY(Affine, T)                                                   \
-  WHISKER_INSTANTIATE_BINARY(Add, T)                                                     \
-  WHISKER_INSTANTIATE_BINARY(Subtract, T)                                                \
-  WHISKER_INSTANTIATE_BINARY(Multiply, T)                                                \
-  WHISKER_INSTANTIATE_BINARY(Divide, T)                                                  \
-  WHISKER_INSTANTIATE_BINARY(SigmoidCrossEntropy, T)                                     \
+  WHISKER_UNARY_FUNCTIONS(WHISKER_INSTANTIATE_UNARY, T)                                  \
+  WHISKER_BINARY_FUNCTIONS(WHISKER_INSTANTIATE_BINARY, T)                                \
   WHISKER_INSTANTIATE_CAST(T, float)                                                     \
   WHISKER_INSTANTIATE_CAST(T, bfloat16)                                                  \
   WHISKER_INSTANTIATE_CAST(T, double)                                                    \

@@ -1,6 +1,4 @@
 // A block takes whole rows of y [rows, channels], its threads the channels: no division.
-#include <algorithm>
-
 #include <whisker/kernels/cuda/add_bias.h>
 #include <whisker/kernels/cuda/vector.cuh>
 
@@ -27,8 +25,7 @@ void add_bias(const float* bias, T* y, std::int64_t size, std::int64_t channels,
   if (size == 0) return;
   const std::int64_t rows = size / channels;
   const dim3 block = row_block(channels);
-  const auto grid = static_cast<unsigned>(
-      std::min<std::int64_t>((rows + block.y - 1) / block.y, std::int64_t{16} * context.sm_count));
+  const unsigned grid = elementwise_grid(rows * block.x, context);
   launch(LaunchConfig("add_bias", grid, block, context.stream), add_bias_kernel<T>, bias, y, rows,
          channels);
 }

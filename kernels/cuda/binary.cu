@@ -132,13 +132,7 @@ void binary_forward(const T* a, const T* b, T* c, const BroadcastShape& shape, O
 
 #define WHISKER_INSTANTIATE_BINARY(Op, T) \
   template void binary_forward<Op, T>(const T*, const T*, T*, const BroadcastShape&, Op, Context&);
-#define WHISKER_INSTANTIATE(T)            \
-  WHISKER_INSTANTIATE_BINARY(Add, T)      \
-  WHISKER_INSTANTIATE_BINARY(Subtract, T) \
-  WHISKER_INSTANTIATE_BINARY(Multiply, T) \
-  WHISKER_INSTANTIATE_BINARY(Divide, T)   \
-  WHISKER_INSTANTIATE_BINARY(SigmoidCrossEntropy, T)
-WHISKER_INSTANTIATE(float)
-WHISKER_INSTANTIATE(bfloat16)
+WHISKER_BINARY_FUNCTIONS(WHISKER_INSTANTIATE_BINARY, float)
+WHISKER_BINARY_FUNCTIONS(WHISKER_INSTANTIATE_BINARY, bfloat16)
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -34,8 +34,7 @@ Kernel kernel_of(const Conv2dPlan& plan, const Conv2dFacts& facts) {
   if (plan.algorithm == Conv2dAlgorithm::simt)
     return {kSimtBlock, kSimtBlock, kSimtBlockK, 4, 80.0};
   const MmaTile& tile = kMmaTiles[plan.tile];
-  // Bytes that enter shared memory per product fall with the tile's size: 1 / block_m + 1 /
-  // block_n.
+  // Bytes that enter shared memory per product: 1 / block_m + 1 / block_n.
   const double traffic = 64.0 / tile.block_m + 64.0 / tile.block_n;
   const double peak = facts.math == Conv2dMath::bfloat16 ? 1024.0 : 512.0;
   const int by_shared = static_cast<int>(facts.max_shared_bytes) / tile.shared_bytes();
@@ -66,19 +65,15 @@ Sizes gemm_sizes(Conv2dPass pass, const Conv2dShape& s) {
   return {s.out_channels, taps * s.in_channels, y_pixels};
 }
 
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /// Estimated clocks of a whole pass.
 double clocks(const Kernel& kernel, const Sizes& sizes, int splits, int sm_count) {
   const std::int64_t blocks =
-      ceil_divide(sizes.m, kernel.block_m) * ceil_divide(sizes.n, kernel.block_n) * splits;
-  const std::int64_t steps = ceil_divide(ceil_divide(sizes.k, kernel.block_k), splits);
+      ceil_div(sizes.m, kernel.block_m) * ceil_div(sizes.n, kernel.block_n) * splits;
+  const std::int64_t steps = ceil_div(ceil_div(sizes.k, kernel.block_k), splits);
   // Blocks that share a multiprocessor share its rate.
   const std::int64_t slots = std::int64_t{sm_count} * kernel.blocks_per_sm;
   const std::int64_t full_waves = blocks / slots;
-  const std::int64_t rest = ceil_divide(blocks - full_waves * slots, sm_count);
+  const std::int64_t rest = ceil_div(blocks - full_waves * slots, sm_count);
   const double block_clocks = static_cast<double>(steps) * kernel.block_m * kernel.block_n *
                               kernel.block_k / kernel.products_per_clock;
   const double main = static_cast<double>(full_waves * kernel.blocks_per_sm + rest) * block_clocks;
@@ -88,7 +83,7 @@ double clocks(const Kernel& kernel, const Sizes& sizes, int splits, int sm_count
 }
 
 int best_splits(const Kernel& kernel, const Sizes& sizes, int sm_count) {
-  const std::int64_t by_k = ceil_divide(sizes.k, kernel.block_k) / kMinBlocksOfK;
+  const std::int64_t by_k = ceil_div(sizes.k, kernel.block_k) / kMinBlocksOfK;
   const std::int64_t by_memory =
       kMaxWorkspaceBytes / (4 * std::max<std::int64_t>(sizes.m * sizes.n, 1));
   const auto limit =

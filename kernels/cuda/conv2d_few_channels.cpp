@@ -79,7 +79,7 @@ std::size_t few_channels_shared_bytes(Conv2dPass pass, const Conv2dShape& s, int
   const std::int64_t patch = patch_h * patch_w * kPictureChannels * element_bytes;
   const std::int64_t taps = std::int64_t{s.kernel_h} * s.kernel_w;
   const auto round_up = [](std::int64_t bytes, std::int64_t unit) {
-    return (bytes + unit - 1) / unit * unit;
+    return ceil_div(bytes, unit) * unit;
   };
   std::int64_t bytes = 0;
   switch (pass) {
@@ -93,7 +93,7 @@ std::size_t few_channels_shared_bytes(Conv2dPass pass, const Conv2dShape& s, int
       break;
     case Conv2dPass::backward_data: {
       const std::int64_t rows = (kDataRows - 1 + s.kernel_h - 1) / s.stride_h + 1;
-      const std::int64_t blocks_n = (s.kernel_w * s.in_channels + 7) / 8;
+      const std::int64_t blocks_n = ceil_div(s.kernel_w * s.in_channels, 8);
       const std::int64_t stages = 2 * rows * kDataColumns * kMmaBlockKBytes;
       const std::int64_t sums = kDataRows * kDataColumns * 4 * (blocks_n == 1 ? 8 : 24);
       const std::int64_t row = round_up(s.out_channels * element_bytes, kMmaBlockKBytes);

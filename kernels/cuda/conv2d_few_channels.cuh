@@ -3,6 +3,7 @@
 
 #include <whisker/kernels/cuda/conv2d_few_channels.h>
 #include <whisker/kernels/cuda/conv2d_mma.cuh>
+#include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -24,13 +25,13 @@ __device__ __forceinline__ void fill_patch(const PictureTiles& tiles,
   const int pixels = tiles.patch_h * tiles.patch_w.value();
   for (int i = static_cast<int>(threadIdx.x); i < pixels; i += static_cast<int>(blockDim.x)) {
     const std::int64_t offset = tiles.x_offset(tile, i);
-    Elements<T, kPictureChannels> pixel;
+    Vector<T, kPictureChannels> pixel;
 #pragma unroll
     for (int c = 0; c < kPictureChannels; ++c) {
       const bool inside = offset != kOutside && c < tiles.channels;
       pixel.values[c] = to_factor<T>(inside ? static_cast<float>(x[offset + c]) : 0.0f);
     }
-    *reinterpret_cast<Elements<T, kPictureChannels>*>(patch + i * kPictureChannels) = pixel;
+    *reinterpret_cast<Vector<T, kPictureChannels>*>(patch + i * kPictureChannels) = pixel;
   }
 }
 

@@ -1,8 +1,9 @@
 // conv2d_backward_data to pictures on tensor cores.
 //
-//   part[h, q, (s, c)] = sum over r, o of dy[p, q, o] * weight[o, r, s, c],   p stride_h = h + top
-//   - r dx[h, w, c]        = bias[c] + sum over s of part[h, q, (s, c)],          q stride_w = w +
-//   left - s
+//   part[h, q, (s, c)] = sum over r, o of dy[p, q, o] * weight[o, r, s, c]
+//   dx[h, w, c]        = bias[c] + sum over s of part[h, q, (s, c)]
+//
+// with p * stride_h = h + top - r and q * stride_w = w + left - s.
 //
 // The first line is a GEMM for each row h of dx: m = columns q of dy, n = (s, c), k = (r, o); n
 // fills fragments that c alone would leave nearly empty, and no row of dy is multiplied twice. A

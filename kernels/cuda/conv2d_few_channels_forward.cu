@@ -18,8 +18,8 @@ static_assert(kPictureColumns == 16, "a row of the tile is the m of one fragment
 template <class T>
 struct Layout {
   static constexpr int kPixelWords = kPictureChannels * static_cast<int>(sizeof(T)) / 4;
-  int steps,
-      pitch;  // pitch in bytes: an odd number of chunks, so that ldmatrix meets no bank twice
+  int steps;
+  int pitch;  // in bytes: an odd number of chunks, so that ldmatrix meets no bank twice
 
   __device__ explicit Layout(int taps)
       : steps(ceil_div(taps * kPictureChannels * static_cast<int>(sizeof(T)), kMmaStepBytes)),

@@ -2,11 +2,10 @@
 //
 //   c[m, n] = sum over k of a[m, k] * b[k, n]
 //
-//   pass             m                 n          k                  a                b
-//   forward          pixel of y        o          (r, s, c)          x seen by taps   weight
-//   backward_data    pixel of a phase  c          (r, s, o)          dy seen by taps  weight
-//   backward_weight  o                 (r, s, c)  pixel of dy        dy               x seen by
-//   taps
+//   pass             m                 n          k            a                b
+//   forward          pixel of y        o          (r, s, c)    x seen by taps   weight
+//   backward_data    pixel of a phase  c          (r, s, o)    dy seen by taps  weight
+//   backward_weight  o                 (r, s, c)  pixel of dy  dy               x seen by taps
 //
 // backward_data is one GEMM per phase: the pixels h of dx with equal (h + top) mod stride_h meet
 // the same kernel rows, so no zero that a strided adjoint would insert is ever multiplied.
@@ -21,10 +20,6 @@
 #include <whisker/kernels/cuda/index_divisor.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
-
-WHISKER_HOST_DEVICE constexpr int ceil_div(int a, int b) {
-  return (a + b - 1) / b;
-}
 
 /// Which index of an operand is contiguous in memory: of a [m, k] or b [k, n].
 enum class Major { k, mn };

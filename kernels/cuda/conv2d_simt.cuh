@@ -5,9 +5,8 @@
 // over k in ascending order, whatever the launch. c is overwritten.
 #pragma once
 
-#include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/cuda/conv2d_tile.h>
-#include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
@@ -38,16 +37,10 @@ class SimtLoader {
       const int k = first_k + tile_k(pass), i = kAlongK ? pass : 0;
       const std::int64_t offset =
           k < k_end && inside_[i] ? operand_.offset(mn_[i], operand_.k(k)) : kOutside;
-      if (offset == kOutside) {
-#pragma unroll
-        for (int j = 0; j < kVector; ++j)
-          values_[pass][j] = 0.0f;
-      } else {
-        const auto elements = *reinterpret_cast<const Elements<T, kVector>*>(data_ + offset);
-#pragma unroll
-        for (int j = 0; j < kVector; ++j)
-          values_[pass][j] = static_cast<float>(elements.values[j]);
-      }
+      if (offset == kOutside)
+        elements_[pass] = {};
+      else
+        elements_[pass] = load_vector<kVector>(data_ + offset);
     }
   }
 
@@ -57,7 +50,7 @@ class SimtLoader {
 #pragma unroll
       for (int j = 0; j < kVector; ++j)
         tile[tile_k(pass) + (kAlongK ? j : 0)][tile_mn(pass) + (kAlongK ? 0 : j)] =
-            values_[pass][j];
+            elements_[pass].values[j];
   }
 
  private:
@@ -84,7 +77,7 @@ class SimtLoader {
   const T* data_;
   typename Operand::Mn mn_[kMnCount];
   bool inside_[kMnCount];
-  float values_[kPasses][kVector];
+  Vector<float, kVector> elements_[kPasses];
 };
 
 /// sums[4][4] += the thread's rows of a times its columns of b.
@@ -108,16 +101,16 @@ __device__ __forceinline__ void multiply_simt_tiles(const SimtTile& a, const Sim
 template <int kVector, class T>
 __device__ __forceinline__ void store_simt_row(const float (&sums)[4], const float* bias, int count,
                                                T* c) {
-  Elements<T, 4> elements;
+  Vector<float, 4> results;
 #pragma unroll
   for (int j = 0; j < 4; ++j)
-    elements.values[j] = T(sums[j] + (bias != nullptr && j < count ? bias[j] : 0.0f));
+    results.values[j] = sums[j] + (bias != nullptr && j < count ? bias[j] : 0.0f);
   if constexpr (kVector == 4) {  // then rows are multiples of 4: count is 4 or not positive
-    if (count > 0) *reinterpret_cast<Elements<T, 4>*>(c) = elements;
+    if (count > 0) store_vector<4>(results, c);
   } else {
 #pragma unroll
     for (int j = 0; j < 4; ++j)
-      if (j < count) c[j] = elements.values[j];
+      if (j < count) c[j] = T(results.values[j]);
   }
 }
 

@@ -10,12 +10,6 @@
 
 namespace whisker::inline v0_1::kernels::cuda {
 
-/// kCount neighbouring elements that move as one.
-template <class T, int kCount>
-struct alignas(sizeof(T) * kCount) Elements {
-  T values[kCount];
-};
-
 /// Tile of one block of the plain f32 kernels.
 inline constexpr int kSimtBlock = 64;
 inline constexpr int kSimtBlockK = 16;

@@ -1,11 +1,20 @@
-// Division by a number that is fixed for a launch, as a multiplication and a shift.
+// Divisions of sizes and indices; by a number that is fixed for a launch they are a multiplication
+// and a shift.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
+
+/// a / b rounded up, for a >= 0 and b > 0.
+template <std::integral Int>
+WHISKER_HOST_DEVICE constexpr Int ceil_div(Int a, std::type_identity_t<Int> b) {
+  return (a + b - 1) / b;
+}
 
 /// Divides 0 <= n < 2^31 exactly by a positive int (Granlund and Montgomery, PLDI 1994, figure
 /// 4.1); a division instruction would be about twenty times as long.

@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(kMmaThreads<kTile>)
   const std::int64_t first_m = blockIdx.x / tiles_n * kTile, first_n = blockIdx.x % tiles_n * kTile;
   const std::int64_t begin = blockIdx.y * k_per_part;
   const std::int64_t end = begin + k_per_part < k ? begin + k_per_part : k;
-  const auto steps = static_cast<int>((end - begin + kStepK - 1) / kStepK);
+  const auto steps = static_cast<int>(ceil_div(end - begin, kStepK));
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
   const int warp_m = warp % 2, warp_n = warp / 2;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/matmul.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -24,7 +25,6 @@ inline constexpr std::int64_t kMatmulTileK = 32;  // every kernel's step along k
 inline MatmulPlan choose_matmul_plan(const MatmulShape& s) {
   constexpr std::int64_t kFullDevice = 128;           // blocks; about one for each multiprocessor
   constexpr std::int64_t kLeastK = 8 * kMatmulTileK;  // per part: fewer do not pay for the sum
-  const auto ceil_div = [](std::int64_t x, std::int64_t y) { return (x + y - 1) / y; };
   const auto tiles = [&](std::int64_t size) { return ceil_div(s.m, size) * ceil_div(s.n, size); };
   MatmulPlan plan;
   // A large tile reads less per product, but only many of them fill the device.

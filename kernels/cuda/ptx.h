@@ -1,5 +1,5 @@
 // One inline function per PTX instruction that kernels use (sm_80 and later); each has a twin in
-// the simulator and a conformance test in tests/sim. Sections are those of the PTX ISA.
+// the simulator and a conformance test in tests/cuda. Sections are those of the PTX ISA.
 #pragma once
 
 #include <cstdint>

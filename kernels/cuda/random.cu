@@ -18,24 +18,18 @@ struct Uniform {
   }
 };
 
+template <bool kTruncated>
 struct Normal {
   static constexpr int kPerBlock = 2;
   RandomFill fill;
   float mean, stddev;
   /// The elements from 2 * block on.
   __device__ Vector<float, kPerBlock> operator()(std::int64_t block) const {
-    return {{static_cast<float>(mean + stddev * standard_normal(2 * block, fill)),
-             static_cast<float>(mean + stddev * standard_normal(2 * block + 1, fill))}};
+    return {{element(2 * block), element(2 * block + 1)}};
   }
-};
-
-struct TruncatedNormal {
-  static constexpr int kPerBlock = 2;
-  RandomFill fill;
-  float mean, stddev;
-  __device__ Vector<float, kPerBlock> operator()(std::int64_t block) const {
-    return {{static_cast<float>(mean + stddev * truncated_normal(2 * block, fill)),
-             static_cast<float>(mean + stddev * truncated_normal(2 * block + 1, fill))}};
+  __device__ float element(std::int64_t i) const {
+    const double z = kTruncated ? truncated_normal(i, fill) : standard_normal(i, fill);
+    return static_cast<float>(mean + stddev * z);
   }
 };
 
@@ -43,7 +37,7 @@ template <class Draw>
 __global__ void __launch_bounds__(kElementwiseBlock)
     random_kernel(float* y, std::int64_t n, Draw draw, bool aligned) {
   constexpr int kCount = Draw::kPerBlock;
-  const std::int64_t blocks = (n + kCount - 1) / kCount;
+  const std::int64_t blocks = ceil_div(n, kCount);
   const std::int64_t threads = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t block = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; block < blocks;
        block += threads) {
@@ -76,12 +70,12 @@ void random_uniform(float* y, std::int64_t n, float low, float high, const Rando
 
 void random_normal(float* y, std::int64_t n, float mean, float stddev, const RandomFill& fill,
                    Context& context) {
-  draw_all("random_normal", y, n, Normal{fill, mean, stddev}, context);
+  draw_all("random_normal", y, n, Normal<false>{fill, mean, stddev}, context);
 }
 
 void random_truncated_normal(float* y, std::int64_t n, float mean, float stddev,
                              const RandomFill& fill, Context& context) {
-  draw_all("random_truncated_normal", y, n, TruncatedNormal{fill, mean, stddev}, context);
+  draw_all("random_truncated_normal", y, n, Normal<true>{fill, mean, stddev}, context);
 }
 
 }  // namespace whisker::inline v0_1::kernels::cuda

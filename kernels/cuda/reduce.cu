@@ -1,6 +1,6 @@
 // Sums over the middle of [outer, reduce, inner], accumulated in double in an order that the shape
 // alone fixes. Where one block per sum would leave the device idle, blocks sum parts, and a second
-// launch adds these in order: the parts of [outer, reduce, inner] are [outer, parts, inner].
+// launch adds these: the parts of [outer, reduce, inner] are [outer, parts, inner].
 //
 //   inner > 1        column_sum_kernel: see row_tiles.cuh
 //   inner == 1       row_sum_kernel: one block per part of a row
@@ -17,12 +17,8 @@ namespace {
 
 constexpr int kRowBlock = 256;             // threads
 constexpr std::int64_t kShortRow = 512;    // elements
-constexpr std::int64_t kRowPart = 8192;    // elements, at least
+constexpr std::int64_t kRowPart = 8192;    // elements, at most unless there are many
 constexpr std::int64_t kMostBlocks = 512;  // more do not make a reduction faster
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 struct RowParts {
   std::int64_t reduce, parts, part;  // part: elements of one

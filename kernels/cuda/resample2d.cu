@@ -1,7 +1,6 @@
 // A thread serves up to 16 bytes of neighbouring channels of one pixel of the small images, and all
 // pixels of its block in the large ones: the small array is moved once, and so is the large one.
 #include <whisker/kernels/check.h>
-#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/cuda/vector.cuh>
 #include <whisker/kernels/resample2d.h>
 
@@ -97,7 +96,7 @@ void launch_resample(const char* name, void (*wide)(const T*, T*, Walk),
   const Walk walk = in_pieces ? make_walk<kCount>(s) : make_walk<1>(s);
   const dim3 block = row_block(walk.row_pieces);
   const unsigned columns = elementwise_grid(walk.row_pieces, context);
-  const std::int64_t row_blocks = (walk.rows + block.y - 1) / block.y;
+  const std::int64_t row_blocks = ceil_div(walk.rows, block.y);
   const unsigned blocks = elementwise_grid(row_blocks * columns * kElementwiseBlock, context);
   launch(LaunchConfig(name, dim3(columns, blocks / columns), block, context.stream),
          in_pieces ? wide : narrow, x, y, walk);

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -50,7 +51,6 @@ template <int kCount>
 RowTiles make_row_tiles(std::int64_t rows, std::int64_t channels, std::int64_t most_blocks) {
   constexpr std::int64_t kColumns = kTileColumns<kCount>;
   constexpr std::int64_t kRowsPerLane = 4;  // at least, so that a block outweighs its start
-  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   RowTiles tiles{.rows = rows, .channels = channels};
   if (rows == 0 || channels == 0) return tiles;
   const std::int64_t step = channels % kCount == 0 ? 1 : kCount;

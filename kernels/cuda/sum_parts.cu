@@ -1,21 +1,16 @@
-#include <algorithm>
-
-#include <whisker/kernels/bfloat16.h>
-#include <whisker/kernels/cuda/context.h>
-#include <whisker/kernels/cuda/gpu.h>
 #include <whisker/kernels/cuda/sum_parts.h>
+#include <whisker/kernels/cuda/vector.cuh>
 
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kElementwiseBlock)
     sum_parts_kernel(const float* __restrict__ parts, T* __restrict__ y, std::int64_t size,
                      int count) {
-  const std::int64_t threads = std::int64_t{gridDim.x} * kThreads;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < size; i += threads) {
+  const std::int64_t threads = std::int64_t{gridDim.x} * blockDim.x;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < size;
+       i += threads) {
     float sum = parts[i];
 #pragma unroll 4
     for (int part = 1; part < count; ++part)  // unrolled, so that loads overlap
@@ -28,11 +23,9 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 void sum_parts(const float* parts, T* y, std::int64_t size, int count, Context& context) {
-  const std::int64_t blocks = (size + kThreads - 1) / kThreads;
-  const auto grid =
-      static_cast<unsigned>(std::min<std::int64_t>(blocks, std::int64_t{16} * context.sm_count));
-  launch(LaunchConfig("sum_parts", grid, kThreads, context.stream), sum_parts_kernel<T>, parts, y,
-         size, count);
+  const LaunchConfig config("sum_parts", elementwise_grid(size, context), kElementwiseBlock,
+                            context.stream);
+  launch(config, sum_parts_kernel<T>, parts, y, size, count);
 }
 
 template void sum_parts<float>(const float*, float*, std::int64_t, int, Context&);

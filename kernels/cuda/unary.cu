@@ -26,18 +26,7 @@ void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op, C
 #define WHISKER_INSTANTIATE_UNARY(Op, T)                                        \
   template void unary_forward<Op, T>(const T*, T*, std::int64_t, Op, Context&); \
   template void unary_backward<Op, T>(const T*, const T*, T*, std::int64_t, Op, Context&);
-#define WHISKER_INSTANTIATE(T)            \
-  WHISKER_INSTANTIATE_UNARY(LeakyRelu, T) \
-  WHISKER_INSTANTIATE_UNARY(Tanh, T)      \
-  WHISKER_INSTANTIATE_UNARY(Sigmoid, T)   \
-  WHISKER_INSTANTIATE_UNARY(Selu, T)      \
-  WHISKER_INSTANTIATE_UNARY(Exp, T)       \
-  WHISKER_INSTANTIATE_UNARY(Log, T)       \
-  WHISKER_INSTANTIATE_UNARY(Sqrt, T)      \
-  WHISKER_INSTANTIATE_UNARY(Square, T)    \
-  WHISKER_INSTANTIATE_UNARY(Abs, T)       \
-  WHISKER_INSTANTIATE_UNARY(Affine, T)
-WHISKER_INSTANTIATE(float)
-WHISKER_INSTANTIATE(bfloat16)
+WHISKER_UNARY_FUNCTIONS(WHISKER_INSTANTIATE_UNARY, float)
+WHISKER_UNARY_FUNCTIONS(WHISKER_INSTANTIATE_UNARY, bfloat16)
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -9,6 +9,7 @@
 #include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/cuda/context.h>
 #include <whisker/kernels/cuda/gpu.h>
+#include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/host_device.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -75,7 +76,7 @@ VectorSplit split_vectors(std::int64_t n, const Ts*... pointers) {
 
 /// Enough blocks for the work, at most as many as the device holds at a time: threads walk on.
 inline unsigned elementwise_grid(std::int64_t work, const Context& context) {
-  const std::int64_t wanted = (work + kElementwiseBlock - 1) / kElementwiseBlock;
+  const std::int64_t wanted = ceil_div(work, kElementwiseBlock);
   return static_cast<unsigned>(
       std::clamp<std::int64_t>(wanted, 1, std::int64_t{8} * context.sm_count));
 }
