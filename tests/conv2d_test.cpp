@@ -56,21 +56,6 @@ TEST_CASE("conv2d and its gradients equal the definition in bfloat16", "[conv2d]
     check_conv(c, Dtype::bfloat16);
 }
 
-TEST_CASE("a weight larger than a core's cache is shared by output channels, for any threads",
-          "[conv2d]") {
-  // Of 6.5 MB, and 2.4 MB in the largest phase of backward data; 3 threads cannot share 8 tasks.
-  const ConvCase c{.remark = "large weight",
-                   .x = {1, 7, 8, 256},
-                   .weight = {256, 5, 5, 256},
-                   .options = strided(2, 2)};
-  const DeviceScope cpu(Device::cpu());
-  for (const int threads : {1, 2, 3}) {
-    INFO(threads << " threads");
-    const ThreadScope scope(threads);
-    check_conv(c, Dtype::float32);
-  }
-}
-
 TEST_CASE("conv2d's backward is the derivative of its forward", "[conv2d][gradcheck]") {
   for (const ConvCase& c : small_convs()) {
     INFO(c.remark);

@@ -93,11 +93,9 @@ namespace {
 
 using Forward = CachedPrimitive<dnnl::convolution_forward>;
 
-/// How run_forward() shares output channels between threads.
-struct ChannelTasks {
-  PrimitivePtr<dnnl::convolution_forward> primitive;  // of one task, on one thread; null: do not
-  std::int64_t tasks = 1;
-};
+constexpr std::int64_t kTaskChannels = 32;          // two vectors of 16 floats
+constexpr std::size_t kSecondLevelCache = 2 << 20;  // of one core
+constexpr std::int64_t kMaxTaskPixels = 65536;      // 8 MiB of results a thread
 
 /// Does the weight in layout `whole` consist of those in layout `part`, one after the other?
 bool is_concatenation(const memory::desc& whole, const memory::desc& part, std::int64_t parts) {
@@ -106,21 +104,12 @@ bool is_concatenation(const memory::desc& whole, const memory::desc& part, std::
          a.strides == b.strides && a.inner_blks == b.inner_blks && a.inner_idxs == b.inner_idxs;
 }
 
+/// What one task runs, on one thread.
 template <class T>
-ChannelTasks channel_tasks(const Conv2dShape& shape, bool with_bias, const memory::desc& weight) {
-  constexpr std::int64_t kChannels = 32;              // two vectors of 16 floats
-  constexpr std::size_t kSecondLevelCache = 2 << 20;  // of one core
-  const std::int64_t tasks = shape.out_channels / kChannels, team = threads();
-  // Only cores with AVX-512 were measured, and floats.
-  if (!std::is_same_v<T, float> || !has_avx512() || shape.out_channels % kChannels != 0 ||
-      bytes_of(weight) < kSecondLevelCache || (tasks % team != 0 && tasks < 4 * team))
-    return {};
-  Conv2dShape part = shape;
-  part.out_channels = kChannels;
+PrimitivePtr<dnnl::convolution_forward> task_primitive(Conv2dShape shape, bool with_bias) {
+  shape.out_channels = kTaskChannels;
   const ThreadScope one(1);
-  auto primitive = forward_primitive<T>(part, with_bias);
-  if (!is_concatenation(weight, primitive->desc.weights_desc(), tasks)) return {};
-  return {.primitive = std::move(primitive), .tasks = tasks};
+  return forward_primitive<T>(shape, with_bias);
 }
 
 template <class T>
@@ -137,12 +126,29 @@ void run_one(const Forward& p, const T* x, const void* packed_weight, const floa
 }  // namespace
 
 template <class T>
+std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias) {
+  const std::int64_t tasks = shape.out_channels / kTaskChannels, team = threads();
+  const std::int64_t pixels = shape.batch * shape.out_h() * shape.out_w();
+  // Only cores with AVX-512 were measured, and floats.
+  if (!std::is_same_v<T, float> || !has_avx512() || shape.out_channels % kTaskChannels != 0 ||
+      tasks < 2 || pixels > kMaxTaskPixels || (tasks % team != 0 && tasks < 4 * team))
+    return 1;
+  const memory::desc weight = forward_primitive<T>(shape, with_bias)->desc.weights_desc();
+  const bool serves =
+      bytes_of(weight) >= kSecondLevelCache &&
+      is_concatenation(weight, task_primitive<T>(shape, with_bias)->desc.weights_desc(), tasks);
+  return serves ? tasks : 1;
+}
+
+template <class T>
 void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight, const float* bias,
                  T* y, Context& context) {
-  const auto whole = forward_primitive<T>(shape, bias != nullptr);
-  const auto [part, tasks] = channel_tasks<T>(shape, bias != nullptr, whole->desc.weights_desc());
-  if (!part) return run_one(*whole, x, packed_weight, bias, y, context);
-
+  const std::int64_t tasks = channel_tasks<T>(shape, bias != nullptr);
+  if (tasks == 1) {
+    const auto whole = forward_primitive<T>(shape, bias != nullptr);
+    return run_one(*whole, x, packed_weight, bias, y, context);
+  }
+  const auto part = task_primitive<T>(shape, bias != nullptr);
   const std::int64_t channels = shape.out_channels / tasks;
   const std::int64_t pixels = shape.output_size() / shape.out_channels;
   const std::size_t weight_bytes = bytes_of(part->desc.weights_desc());
@@ -162,6 +168,7 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
   template PrimitivePtr<dnnl::convolution_forward> forward_primitive<T>(const Conv2dShape&, bool); \
   template PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive<T>(          \
       const Conv2dShape&);                                                                         \
+  template std::int64_t channel_tasks<T>(const Conv2dShape&, bool);                                \
   template void run_forward<T>(const Conv2dShape&, const T*, const void*, const float*, T*,        \
                                Context&);
 WHISKER_INSTANTIATE(float)

@@ -24,6 +24,10 @@ template <class T>
 PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive(
     const Conv2dShape& shape);
 
+/// In how many tasks run_forward() shares the output channels; 1 where it shares the images.
+template <class T>
+std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias);
+
 /// y [N, P, Q, O] = x [N, H, W, C] * weight + bias; the weight lies in the layout of
 /// forward_primitive(shape, bias != nullptr), bias [O] may be null.
 template <class T>
