@@ -1,14 +1,20 @@
 // Matrix products beside cuBLAS, and the kernels that memory alone limits.
 #ifdef WHISKER_CUDA
 #include <array>
+#include <memory>
+#include <span>
+#include <utility>
 
+#include <whisker/core/backend.h>
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/batch_norm.h>
+#include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cuda/elementwise.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/matmul.h>
 #include <whisker/kernels/optimizer.h>
+#include <whisker/kernels/resample2d.h>
 
 #include "gpu_report.h"
 
@@ -28,9 +34,11 @@ struct Product {
 /// The dense layers of the article's nets at batch 64, and one that fills any device.
 constexpr Product kProducts[] = {
     {"G dense forward", {64, 65536, 100}},
+    {"G dense backward data", {64, 100, 65536, false, true}},
     {"G dense backward weight", {100, 65536, 64, true, false}},
     {"D dense forward", {64, 1, 65536}},
     {"D dense backward data", {64, 65536, 1, false, true}},
+    {"D dense backward weight", {65536, 1, 64, true, false}},
     {"matrix product 8192^3", {8192, 8192, 8192}},
 };
 
@@ -66,79 +74,153 @@ GpuResult bench_product(const Product& product, const GpuSetting& setting) {
   return result;
 }
 
-/// The second layer of D at batch 64, the largest behind which there is a batch norm.
-template <class T>
-std::vector<GpuResult> bench_images(const GpuSetting& setting) {
-  constexpr std::int64_t kRows = 64 * 32 * 32 * 4, kChannels = 128;
-  cuda::Context& context = setting.context;
-  const Tensor x = random<T>({kRows, kChannels}, 1), dy = random<T>({kRows, kChannels}, 2);
-  const Tensor gamma = random<float>({kChannels}, 3), beta = random<float>({kChannels}, 4);
-  Tensor mean = Tensor::empty({kChannels}), variance = Tensor::empty({kChannels});
-  Tensor dgamma = Tensor::empty({kChannels}), dbeta = Tensor::empty({kChannels});
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  const whisker::kernels::BatchNormShape shape{
-      .rows = kRows, .channels = kChannels, .epsilon = 1e-5, .slope = 0.2};
-  const double bytes = static_cast<double>(x.bytes());
-  const T *x_data = x.kernel_data<T>(), *dy_data = dy.kernel_data<T>();
-  T* y_data = y.kernel_mutable_data<T>();
-  float *mean_data = mean.kernel_mutable_data<float>(),
-        *variance_data = variance.kernel_mutable_data<float>();
-  float *dgamma_data = dgamma.kernel_mutable_data<float>(),
-        *dbeta_data = dbeta.kernel_mutable_data<float>();
-  const float *gamma_data = gamma.kernel_data<float>(), *beta_data = beta.kernel_data<float>();
+/// A kernel that memory alone limits, on tensors of the GPU and on others of the CPU.
+struct MemoryCase {
+  std::string name;
+  double bytes;  // that must be moved at the least
+  Body on_gpu, on_cpu;
+  std::vector<std::pair<Tensor, Tensor>> results;  // of the one and the other
+};
 
-  struct Case {
-    const char* name;
-    double arrays;  // of x's size that must be moved at the least
-    Body body;
-  };
-  const Case cases[] = {
-      {"batch norm statistics", 1,
-       [&] { cuda::batch_norm_statistics(x_data, mean_data, variance_data, shape, context); }},
-      {"batch norm forward", 2,
-       [&] {
-         cuda::batch_norm_forward(x_data, gamma_data, beta_data, mean_data, variance_data, y_data,
-                                  shape, context);
-       }},
-      {"batch norm backward", 5,
-       [&] {
-         cuda::batch_norm_backward(x_data, gamma_data, beta_data, mean_data, variance_data, dy_data,
-                                   y_data, dgamma_data, dbeta_data, shape, context);
-       }},
-      {"leaky ReLU", 2, [&] {
-         cuda::unary_forward(x_data, y_data, x.numel(), whisker::kernels::LeakyRelu{0.2}, context);
-       }}};
-  std::vector<GpuResult> results;
-  for (const Case& c : cases) {
-    if (!is_wanted(c.name, setting.options)) continue;
-    results.push_back({.name = c.name,
-                       .kernel = "own",
-                       .microseconds = setting.timer.medians({c.body}, setting.options.rounds)[0],
-                       .bytes = c.arrays * bytes});
-  }
-  return results;
+GpuResult bench_memory(const MemoryCase& c, GpuDtype dtype, const GpuSetting& setting) {
+  GpuResult result{.name = c.name, .kernel = "own", .bytes = c.bytes};
+  c.on_gpu();
+  c.on_cpu();
+  for (const auto& [actual, expected] : c.results)
+    if (!(distance(actual, expected) <= allowed_distance(dtype)))
+      result.wrong = {"differs from CPU"};
+  result.microseconds = setting.timer.medians({c.on_gpu}, setting.options.rounds)[0];
+  return result;
 }
 
-/// All parameters of the article's nets at once.
-GpuResult bench_adam(const GpuSetting& setting) {
-  constexpr std::int64_t kParameters = 41'500'000;
-  Tensor theta = Tensor::zeros({kParameters}), m = Tensor::zeros({kParameters}),
-         v = Tensor::zeros({kParameters});
-  const Tensor g = random<float>({kParameters}, 1);
-  const whisker::kernels::AdamStep step{};
-  const Body body = [&] {
+/// What is made by default members goes to this device.
+template <class Arrays>
+Arrays made_on(whisker::Device device) {
+  const whisker::DeviceScope scope(device);
+  return {};
+}
+
+/// The second layer of D at batch 64, the largest behind which there is a batch norm, and its
+/// pictures at half their size. The same numbers on every device.
+template <class T>
+struct Images {
+  static constexpr std::int64_t kBatch = 64, kSide = 64, kChannels = 128;
+  static constexpr std::int64_t kRows = kBatch * kSide * kSide;
+  static constexpr whisker::kernels::BatchNormShape kNorm{
+      .rows = kRows, .channels = kChannels, .epsilon = 1e-5, .slope = 0.2};
+
+  Tensor x = random<T>({kRows, kChannels}, 1), dy = random<T>({kRows, kChannels}, 2);
+  Tensor gamma = random<float>({kChannels}, 3), beta = random<float>({kChannels}, 4);
+  Tensor small = random<T>({kRows / 4, kChannels}, 5);
+  Tensor y = Tensor::empty(x.shape(), x.dtype()), pooled = Tensor::empty(small.shape(), x.dtype());
+  Tensor mean = Tensor::zeros({kChannels}), variance = Tensor::full({kChannels}, 1.0 / 3.0);
+  Tensor dgamma = Tensor::empty({kChannels}), dbeta = Tensor::empty({kChannels});
+
+  static const float* of(const Tensor& t) { return t.kernel_data<float>(); }
+  static float* to(Tensor& t) { return t.kernel_mutable_data<float>(); }
+  const T* x_data() const { return x.kernel_data<T>(); }
+  T* y_data() { return y.kernel_mutable_data<T>(); }
+
+  void statistics() {
+    with_context(x.device(), [&](auto& context) {
+      batch_norm_statistics(x_data(), to(mean), to(variance), kNorm, context);
+    });
+  }
+  void forward() {
+    with_context(x.device(), [&](auto& context) {
+      batch_norm_forward(x_data(), of(gamma), of(beta), of(mean), of(variance), y_data(), kNorm,
+                         context);
+    });
+  }
+  void backward() {
+    with_context(x.device(), [&](auto& context) {
+      batch_norm_backward(x_data(), of(gamma), of(beta), of(mean), of(variance),
+                          dy.kernel_data<T>(), y_data(), to(dgamma), to(dbeta), kNorm, context);
+    });
+  }
+  void leaky_relu() {
+    with_context(x.device(), [&](auto& context) {
+      unary_forward(x_data(), y_data(), x.numel(), whisker::kernels::LeakyRelu{0.2}, context);
+    });
+  }
+  static whisker::kernels::Resample2dShape halves(double scale) {
+    return {.batch = kBatch,
+            .height = kSide / 2,
+            .width = kSide / 2,
+            .channels = kChannels,
+            .scale = scale};
+  }
+  void upsample() {
+    with_context(x.device(), [&](auto& context) {
+      upsample2d(small.kernel_data<T>(), y_data(), halves(1.0), context);
+    });
+  }
+  void pool() {
+    with_context(x.device(), [&](auto& context) {
+      block_sum2d(x_data(), pooled.kernel_mutable_data<T>(), halves(0.25), context);
+    });
+  }
+};
+
+template <class T>
+std::vector<MemoryCase> image_cases() {
+  auto gpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cuda()));
+  auto cpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cpu()));
+  std::vector<MemoryCase> cases;
+  // arrays: of x's size that must be moved at the least
+  const auto add = [&](const char* name, double arrays, void (Images<T>::*kernel)(),
+                       std::vector<Tensor Images<T>::*> results) {
+    MemoryCase c{.name = name,
+                 .bytes = arrays * static_cast<double>(gpu->x.bytes()),
+                 .on_gpu = [gpu, kernel] { (*gpu.*kernel)(); },
+                 .on_cpu = [cpu, kernel] { (*cpu.*kernel)(); }};
+    for (const auto result : results)
+      c.results.emplace_back(*gpu.*result, *cpu.*result);
+    cases.push_back(std::move(c));
+  };
+  using Arrays = Images<T>;
+  add("batch norm statistics", 1, &Arrays::statistics, {&Arrays::variance});
+  add("batch norm forward", 2, &Arrays::forward, {&Arrays::y});
+  add("batch norm backward", 5, &Arrays::backward, {&Arrays::y, &Arrays::dgamma, &Arrays::dbeta});
+  add("leaky ReLU", 2, &Arrays::leaky_relu, {&Arrays::y});
+  add("upsample2d", 1.25, &Arrays::upsample, {&Arrays::y});
+  add("avg_pool2d", 1.25, &Arrays::pool, {&Arrays::pooled});
+  return cases;
+}
+
+/// All parameters of the article's nets at once, at the first step of training.
+struct Parameters {
+  static constexpr std::int64_t kCount = 41'500'000;
+  static constexpr whisker::kernels::AdamStep kStep{.step_size = 2e-4 / (1.0 - 0.5),
+                                                    .beta1 = 0.5,
+                                                    .beta2 = 0.999,
+                                                    .epsilon = 1e-8,
+                                                    .inverse_sqrt_correction = 31.6227766};
+  Tensor theta = Tensor::zeros({kCount}), m = Tensor::zeros({kCount}), v = Tensor::zeros({kCount});
+  Tensor g = random<float>({kCount}, 1);
+
+  void update() {
     const std::array segments{whisker::kernels::Segment<float>{
         .theta = theta.kernel_mutable_data<float>(),
         .g = g.kernel_data<float>(),
         .slots = {m.kernel_mutable_data<float>(), v.kernel_mutable_data<float>()},
-        .n = kParameters}};
-    cuda::adam_update(segments, step, setting.context);
-  };
+        .n = kCount}};
+    with_context(theta.device(), [&](auto& context) {
+      adam_update(std::span<const whisker::kernels::Segment<float>>(segments), kStep, context);
+    });
+  }
+};
+
+GpuResult bench_adam(const GpuSetting& setting) {
+  auto gpu = made_on<Parameters>(whisker::Device::cuda());
+  auto cpu = made_on<Parameters>(whisker::Device::cpu());
   constexpr double kArrays = 7.0;  // four read, three written
-  return {.name = "Adam, 41.5 million parameters",
-          .kernel = "own",
-          .microseconds = setting.timer.medians({body}, setting.options.rounds)[0],
-          .bytes = kArrays * static_cast<double>(theta.bytes())};
+  const MemoryCase adam{.name = "Adam, 41.5 million parameters",
+                        .bytes = kArrays * static_cast<double>(gpu.theta.bytes()),
+                        .on_gpu = [&] { gpu.update(); },
+                        .on_cpu = [&] { cpu.update(); },
+                        .results = {{gpu.theta, cpu.theta}, {gpu.m, cpu.m}, {gpu.v, cpu.v}}};
+  return bench_memory(adam, GpuDtype::float32, setting);
 }
 
 }  // namespace
@@ -153,8 +235,8 @@ std::vector<GpuResult> bench_gpu_others(const GpuSetting& setting) {
     using T = typename decltype(tag)::type;
     for (const Product& product : kProducts)
       if (is_wanted(product.name, setting.options)) add(bench_product<T>(product, setting));
-    for (const GpuResult& result : bench_images<T>(setting))
-      add(result);
+    for (const MemoryCase& c : image_cases<T>())
+      if (is_wanted(c.name, setting.options)) add(bench_memory(c, setting.options.dtype, setting));
   });
   if (is_wanted("Adam", setting.options)) add(bench_adam(setting));
   return results;

@@ -39,7 +39,7 @@ TEST_CASE("a device is named by text, and auto takes a real GPU if there is one"
 }
 
 TEST_CASE("new tensors go where the innermost scope says, float64 to the CPU", "[device]") {
-  if (cuda_device_count() == 0) return;
+  if (cuda_device_count() == 0) SKIP("there is no CUDA device");
   const DeviceScope outer(Device::cuda());
   CHECK(Tensor::zeros({2}).device() == Device::cuda());
   CHECK(Tensor::zeros({2}, Dtype::float64).device() == Device::cpu());
@@ -52,7 +52,7 @@ TEST_CASE("new tensors go where the innermost scope says, float64 to the CPU", "
 }
 
 TEST_CASE("a tensor comes back from the GPU as it went", "[device]") {
-  if (cuda_device_count() == 0) return;
+  if (cuda_device_count() == 0) SKIP("there is no CUDA device");
   for (const Shape& shape : {Shape{}, Shape{0}, Shape{3}, Shape{70, 50, 3}}) {
     const DeviceScope cpu(Device::cpu());
     const Tensor x = random_tensor(shape);
@@ -65,7 +65,7 @@ TEST_CASE("a tensor comes back from the GPU as it went", "[device]") {
 }
 
 TEST_CASE("uploads that nobody waits for keep what they were given", "[device]") {
-  if (cuda_device_count() == 0) return;
+  if (cuda_device_count() == 0) SKIP("there is no CUDA device");
   Tensors here, there;
   for (std::uint64_t i = 0; i < 8; ++i) {
     const DeviceScope cpu(Device::cpu());
@@ -78,7 +78,7 @@ TEST_CASE("uploads that nobody waits for keep what they were given", "[device]")
 }
 
 TEST_CASE("what does not live together is refused by name", "[device]") {
-  if (cuda_device_count() == 0) return;
+  if (cuda_device_count() == 0) SKIP("there is no CUDA device");
   const DeviceScope cpu(Device::cpu());
   const Tensor image = random_tensor({1, 4, 4, 2}), weight = random_tensor({3, 3, 3, 2});
   const Tensor bias = random_tensor({3}), rows = random_tensor({4, 2}),
@@ -109,7 +109,7 @@ TEST_CASE("what does not live together is refused by name", "[device]") {
 }
 
 TEST_CASE("more GPU memory than there is, is OutOfMemory and says what is held", "[device]") {
-  if (cuda_device_count() == 0) return;
+  if (cuda_device_count() == 0) SKIP("there is no CUDA device");
   const Tensor held = Tensor::zeros({1 << 20}, Dtype::float32, Device::cuda());
   try {
     Tensor::empty({std::int64_t{1} << 45}, Dtype::float32, Device::cuda());

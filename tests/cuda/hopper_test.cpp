@@ -3,6 +3,7 @@
 
 #include "catch.h"
 #include "cuda/device_array.h"
+#include "golden.h"
 #include "hopper_kernels.h"
 #ifdef WHISKER_SIM
 #include <whisker/kernels/sim/config.h>
@@ -40,6 +41,7 @@ TEST_CASE("TMA copies a tile and fills with zeros outside the tensor", "[cuda][h
   if (!has_hopper()) SKIP("needs sm_90a");
   constexpr int kRows = 20, kColumns = 72;
   const std::vector<bfloat16> x = integers(kRows * kColumns, 1);
+  std::vector<std::uint32_t> seen;
   for (const auto& [row, column] : {std::pair{0, 0}, {3, 5}, {10, 40}, {-4, -7}, {100, 0}}) {
     const std::vector<bfloat16> y = tma_copy(x, kRows, kColumns, row, column);
     for (int i = 0; i < 16; ++i)
@@ -50,7 +52,10 @@ TEST_CASE("TMA copies a tile and fills with zeros outside the tensor", "[cuda][h
         INFO("tile at " << row << ", " << column << ", element " << i << ", " << j);
         REQUIRE(float(y[static_cast<std::size_t>(i * 64 + j)]) == wanted);
       }
+    for (const bfloat16 value : y)
+      seen.push_back(value.bits);
   }
+  compare_with_golden("tma_tiles", seen);
 }
 
 TEST_CASE("The 128-byte swizzle permutes 16-byte chunks as the PTX ISA's figure",
@@ -70,6 +75,7 @@ TEST_CASE("The 128-byte swizzle permutes 16-byte chunks as the PTX ISA's figure"
       for (std::size_t word = 0; word < 8; ++word)
         REQUIRE(words[row * 64 + place * 8 + word] ==
                 row * 64 + static_cast<std::size_t>(kChunk[row][place]) * 8 + word);
+  compare_with_golden("tma_swizzle_128", {words.begin(), words.end()});
 }
 
 TEST_CASE("wgmma multiplies with b along K and along N", "[cuda][hopper]") {
@@ -88,6 +94,9 @@ TEST_CASE("wgmma multiplies with b along K and along N", "[cuda][hopper]") {
           INFO("N " << n << ", row " << i << ", column " << j);
           REQUIRE(c[i * columns + j] == sum);
         }
+      const bool along_k = layout == OperandLayout::kBKMajor;
+      // The wider ones would be large files that say no more.
+      if (n == 64) compare_with_golden(along_k ? "wgmma_b_k" : "wgmma_b_mn", bits_of(c));
     }
 }
 
@@ -95,7 +104,9 @@ TEST_CASE("A producer and a warpgroup pass tiles through mbarriers", "[cuda][hop
   if (!has_hopper()) SKIP("needs sm_90a");
   constexpr int kSteps = 5;
   const std::vector<bfloat16> x = integers(kSteps * 64 * 64, 3);
-  CHECK(ring(x, kSteps, HopperBug::kNone) == expected_ring(x, kSteps));
+  const std::vector<float> y = ring(x, kSteps, HopperBug::kNone);
+  CHECK(y == expected_ring(x, kSteps));
+  compare_with_golden("mbarrier_ring", bits_of(y));
 }
 
 #ifdef WHISKER_SIM

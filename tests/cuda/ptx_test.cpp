@@ -1,15 +1,10 @@
 // Conformance of the PTX wrappers, bit for bit. The tables are copied from the figures of the PTX
-// ISA, not from the simulator. With WHISKER_RECORD_GOLDEN=1 what comes out is written to
-// tests/sim/golden; a file there, recorded on a GPU, must be reproduced.
+// ISA, not from the simulator; golden.h compares with what a GPU gave.
 #include <bit>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iomanip>
 #include <limits>
-#include <sstream>
 
 #include "catch.h"
+#include "golden.h"
 #include "ptx_kernels.h"
 
 using namespace whisker::testing;
@@ -39,23 +34,6 @@ uint32_t pair_of(int low, int high) {
 /// A permutation that is not its own inverse, so that a transposed b is noticed.
 int permuted(int n) {
   return (3 * n + 1) % 8;
-}
-
-template <class Words>
-void compare_with_golden(const char* wrapper, const Words& words) {
-  std::ostringstream text;
-  for (const uint32_t word : words)
-    text << std::hex << std::setw(8) << std::setfill('0') << word << "\n";
-  const auto path = std::filesystem::path(WHISKER_SOURCE_DIR) / "tests/sim/golden" /
-                    (std::string(wrapper) + ".txt");
-  if (std::getenv("WHISKER_RECORD_GOLDEN")) {
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text.str();
-  } else if (std::ifstream recorded(path); recorded) {
-    std::ostringstream expected;
-    expected << recorded.rdbuf();
-    CHECK(text.str() == expected.str());
-  }
 }
 
 template <std::size_t kCount>

@@ -27,7 +27,12 @@ The run folder explains itself in README.txt: settings, log, statistics, sample 
 checkpoints. Ctrl-C finishes the step, saves and ends; `catgan resume RUN` goes on bit for bit.
 A second Ctrl-C ends at once; the checkpoints stay as they are.
 
-Settings not given are those of the preset; `catgan config --preset NAME` prints them.)";
+Settings not given are those of the preset; `catgan config --preset NAME` prints them.
+
+Environment, for GPUs:
+  WHISKER_GRAPH=off     run every step anew instead of recording it once as a CUDA graph
+  WHISKER_CONV=own      convolutions by whisker's kernels alone, =cudnn by cuDNN's, =auto by choice
+  WHISKER_TUNING=FILE   the fastest kernels by shape, as `whisker_bench --tune FILE` wrote them)";
 
 int train(const TrainOptions& options) {
   Config config = options.flags.config();
