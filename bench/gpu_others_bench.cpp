@@ -6,7 +6,9 @@
 #include <whisker/core/random.h>
 #include <whisker/kernels/batch_norm.h>
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cudnn/activation.h>
 #include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/batch_norm.h>
 #include <whisker/kernels/cudnn/matmul.h>
 #include <whisker/kernels/optimizer.h>
 
@@ -87,34 +89,86 @@ std::vector<GpuResult> bench_images(const GpuSetting& setting) {
         *dbeta_data = dbeta.kernel_mutable_data<float>();
   const float *gamma_data = gamma.kernel_data<float>(), *beta_data = beta.kernel_data<float>();
 
+  Tensor rival_y = Tensor::empty(x.shape(), x.dtype());
+  Body rival_forward, rival_backward, rival_relu;
+  if constexpr (cudnn::kWithCudnn) {
+    // Its leaky ReLU is a pass of its own; the derivative reads its result.
+    if (cudnn::cudnn_available()) {
+      Tensor saved = Tensor::empty({2, kChannels}), saved_y = Tensor::empty(x.shape(), x.dtype()),
+             dz = Tensor::empty(x.shape(), x.dtype());
+      float *saved_mean = saved.kernel_mutable_data<float>(),
+            *saved_deviation = saved_mean + kChannels;
+      const auto forward = [=, &context](T* to) {
+        cudnn::batch_norm_forward_training(x_data, gamma_data, beta_data, saved_mean,
+                                           saved_deviation, to, shape, context);
+      };
+      T* rival_data = rival_y.kernel_mutable_data<T>();
+      forward(saved_y.kernel_mutable_data<T>());
+      rival_forward = [=] { forward(rival_data); };
+      rival_backward = [=, &context]() mutable {
+        T* dz_data = dz.kernel_mutable_data<T>();
+        cudnn::unary_backward(dy_data, saved_y.kernel_data<T>(), dz_data, saved_y.numel(),
+                              whisker::kernels::LeakyRelu{0.2}, context);
+        cudnn::batch_norm_backward_saved<T>(x_data, gamma_data, saved_mean, saved_deviation,
+                                            dz_data, rival_data, dgamma_data, dbeta_data, shape,
+                                            context);
+      };
+      rival_relu = [=, &context] {
+        cudnn::unary_forward(x_data, rival_data, kRows * kChannels,
+                             whisker::kernels::LeakyRelu{0.2}, context);
+      };
+    }
+  }
+  const Body statistics = [&] {
+    cuda::batch_norm_statistics(x_data, mean_data, variance_data, shape, context);
+  };
+  const Body forward = [&] {
+    cuda::batch_norm_forward(x_data, gamma_data, beta_data, mean_data, variance_data, y_data, shape,
+                             context);
+  };
+  statistics();  // which the others read
+
   struct Case {
     const char* name;
     double arrays;  // of x's size that must be moved at the least
     Body body;
+    Body rival;  // cuDNN's, where there is one
   };
   const Case cases[] = {
-      {"batch norm statistics", 1,
-       [&] { cuda::batch_norm_statistics(x_data, mean_data, variance_data, shape, context); }},
-      {"batch norm forward", 2,
+      {"batch norm statistics", 1, statistics},
+      {"batch norm forward", 2, forward},
+      {"batch norm forward in training", 3,
        [&] {
-         cuda::batch_norm_forward(x_data, gamma_data, beta_data, mean_data, variance_data, y_data,
-                                  shape, context);
-       }},
+         statistics();
+         forward();
+       },
+       rival_forward},
       {"batch norm backward", 5,
        [&] {
          cuda::batch_norm_backward(x_data, gamma_data, beta_data, mean_data, variance_data, dy_data,
                                    y_data, dgamma_data, dbeta_data, shape, context);
-       }},
-      {"leaky ReLU", 2, [&] {
+       },
+       rival_backward},
+      {"leaky ReLU", 2,
+       [&] {
          cuda::unary_forward(x_data, y_data, x.numel(), whisker::kernels::LeakyRelu{0.2}, context);
-       }}};
+       },
+       rival_relu}};
   std::vector<GpuResult> results;
   for (const Case& c : cases) {
     if (!is_wanted(c.name, setting.options)) continue;
-    results.push_back({.name = c.name,
-                       .kernel = "own",
-                       .microseconds = setting.timer.medians({c.body}, setting.options.rounds)[0],
-                       .bytes = c.arrays * bytes});
+    std::vector<Body> bodies{c.body};
+    if (c.rival) bodies.push_back(c.rival);
+    const std::vector<double> times = setting.timer.medians(bodies, setting.options.rounds);
+    GpuResult result{
+        .name = c.name, .kernel = "own", .microseconds = times[0], .bytes = c.arrays * bytes};
+    if (c.rival) {
+      result.rival = "cuDNN";
+      result.rival_microseconds = times[1];
+      if (!(distance(y, rival_y) <= allowed_distance(setting.options.dtype)))
+        result.wrong.push_back("differs from cuDNN");
+    }
+    results.push_back(result);
   }
   return results;
 }
