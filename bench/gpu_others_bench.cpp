@@ -68,6 +68,47 @@ GpuResult bench_product(const Product& product, const GpuSetting& setting) {
   return result;
 }
 
+/// What cuDNN does of bench_images, writing y; empty where there is no cuDNN.
+struct ImageRivals {
+  Body forward, backward, relu;
+};
+
+template <class T>
+ImageRivals make_image_rivals(const Tensor& x, const Tensor& dy, const Tensor& gamma,
+                              const Tensor& beta, Tensor& y,
+                              const whisker::kernels::BatchNormShape& shape,
+                              cuda::Context& context) {
+  if constexpr (cudnn::kWithCudnn) {
+    if (!cudnn::cudnn_available()) return {};
+    const whisker::kernels::LeakyRelu relu{shape.slope};
+    const std::int64_t size = x.numel();
+    Tensor saved = Tensor::empty({4, shape.channels});
+    Tensor saved_y = Tensor::empty(x.shape(), x.dtype()), dz = Tensor::empty(x.shape(), x.dtype());
+    float *mean = saved.kernel_mutable_data<float>(), *deviation = mean + shape.channels,
+          *dgamma = deviation + shape.channels, *dbeta = dgamma + shape.channels;
+    const T *x_data = x.kernel_data<T>(), *dy_data = dy.kernel_data<T>();
+    const float *gamma_data = gamma.kernel_data<float>(), *beta_data = beta.kernel_data<float>();
+    T *y_data = y.kernel_mutable_data<T>(), *saved_data = saved_y.kernel_mutable_data<T>(),
+      *dz_data = dz.kernel_mutable_data<T>();
+    const auto forward = [=, &context](T* to) {
+      cudnn::batch_norm_forward_training(x_data, gamma_data, beta_data, mean, deviation, to, shape,
+                                         context);
+    };
+    forward(saved_data);
+    return {.forward = [forward, y_data, saved] { forward(y_data); },
+            // The leaky ReLU is a pass of its own, whose derivative reads the sign of its result.
+            .backward =
+                [=, &context, memory = std::array{saved, saved_y, dz}] {
+                  cudnn::unary_backward<whisker::kernels::LeakyRelu, T>(
+                      dy_data, saved_data, dz_data, size, relu, context);
+                  cudnn::batch_norm_backward_saved<T>(x_data, gamma_data, mean, deviation, dz_data,
+                                                      y_data, dgamma, dbeta, shape, context);
+                },
+            .relu = [=, &context] { cudnn::unary_forward(x_data, y_data, size, relu, context); }};
+  }
+  return {};
+}
+
 /// The second layer of D at batch 64, the largest behind which there is a batch norm.
 template <class T>
 std::vector<GpuResult> bench_images(const GpuSetting& setting) {
@@ -90,35 +131,7 @@ std::vector<GpuResult> bench_images(const GpuSetting& setting) {
   const float *gamma_data = gamma.kernel_data<float>(), *beta_data = beta.kernel_data<float>();
 
   Tensor rival_y = Tensor::empty(x.shape(), x.dtype());
-  Body rival_forward, rival_backward, rival_relu;
-  if constexpr (cudnn::kWithCudnn) {
-    // Its leaky ReLU is a pass of its own; the derivative reads its result.
-    if (cudnn::cudnn_available()) {
-      Tensor saved = Tensor::empty({2, kChannels}), saved_y = Tensor::empty(x.shape(), x.dtype()),
-             dz = Tensor::empty(x.shape(), x.dtype());
-      float *saved_mean = saved.kernel_mutable_data<float>(),
-            *saved_deviation = saved_mean + kChannels;
-      const auto forward = [=, &context](T* to) {
-        cudnn::batch_norm_forward_training(x_data, gamma_data, beta_data, saved_mean,
-                                           saved_deviation, to, shape, context);
-      };
-      T* rival_data = rival_y.kernel_mutable_data<T>();
-      forward(saved_y.kernel_mutable_data<T>());
-      rival_forward = [=] { forward(rival_data); };
-      rival_backward = [=, &context]() mutable {
-        T* dz_data = dz.kernel_mutable_data<T>();
-        cudnn::unary_backward(dy_data, saved_y.kernel_data<T>(), dz_data, saved_y.numel(),
-                              whisker::kernels::LeakyRelu{0.2}, context);
-        cudnn::batch_norm_backward_saved<T>(x_data, gamma_data, saved_mean, saved_deviation,
-                                            dz_data, rival_data, dgamma_data, dbeta_data, shape,
-                                            context);
-      };
-      rival_relu = [=, &context] {
-        cudnn::unary_forward(x_data, rival_data, kRows * kChannels,
-                             whisker::kernels::LeakyRelu{0.2}, context);
-      };
-    }
-  }
+  const ImageRivals rivals = make_image_rivals<T>(x, dy, gamma, beta, rival_y, shape, context);
   const Body statistics = [&] {
     cuda::batch_norm_statistics(x_data, mean_data, variance_data, shape, context);
   };
@@ -142,18 +155,18 @@ std::vector<GpuResult> bench_images(const GpuSetting& setting) {
          statistics();
          forward();
        },
-       rival_forward},
+       rivals.forward},
       {"batch norm backward", 5,
        [&] {
          cuda::batch_norm_backward(x_data, gamma_data, beta_data, mean_data, variance_data, dy_data,
                                    y_data, dgamma_data, dbeta_data, shape, context);
        },
-       rival_backward},
+       rivals.backward},
       {"leaky ReLU", 2,
        [&] {
          cuda::unary_forward(x_data, y_data, x.numel(), whisker::kernels::LeakyRelu{0.2}, context);
        },
-       rival_relu}};
+       rivals.relu}};
   std::vector<GpuResult> results;
   for (const Case& c : cases) {
     if (!is_wanted(c.name, setting.options)) continue;
