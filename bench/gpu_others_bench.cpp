@@ -11,7 +11,9 @@
 #include <whisker/kernels/batch_norm.h>
 #include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cudnn/activation.h>
 #include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/batch_norm.h>
 #include <whisker/kernels/cudnn/matmul.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/kernels/resample2d.h>
@@ -74,12 +76,55 @@ GpuResult bench_product(const Product& product, const GpuSetting& setting) {
   return result;
 }
 
+/// What cuDNN does of image_cases(), writing y; empty where there is no cuDNN.
+struct ImageRivals {
+  Body forward, backward, relu;
+};
+
+template <class T>
+ImageRivals make_image_rivals(const Tensor& x, const Tensor& dy, const Tensor& gamma,
+                              const Tensor& beta, Tensor& y,
+                              const whisker::kernels::BatchNormShape& shape,
+                              cuda::Context& context) {
+  if constexpr (cudnn::kWithCudnn) {
+    if (!cudnn::cudnn_available()) return {};
+    const whisker::kernels::LeakyRelu relu{shape.slope};
+    const std::int64_t size = x.numel();
+    Tensor saved = Tensor::empty({4, shape.channels});
+    Tensor saved_y = Tensor::empty(x.shape(), x.dtype()), dz = Tensor::empty(x.shape(), x.dtype());
+    float *mean = saved.kernel_mutable_data<float>(), *deviation = mean + shape.channels,
+          *dgamma = deviation + shape.channels, *dbeta = dgamma + shape.channels;
+    const T *x_data = x.kernel_data<T>(), *dy_data = dy.kernel_data<T>();
+    const float *gamma_data = gamma.kernel_data<float>(), *beta_data = beta.kernel_data<float>();
+    T *y_data = y.kernel_mutable_data<T>(), *saved_data = saved_y.kernel_mutable_data<T>(),
+      *dz_data = dz.kernel_mutable_data<T>();
+    const auto forward = [=, &context](T* to) {
+      cudnn::batch_norm_forward_training(x_data, gamma_data, beta_data, mean, deviation, to, shape,
+                                         context);
+    };
+    forward(saved_data);
+    return {.forward = [forward, y_data, saved] { forward(y_data); },
+            // The leaky ReLU is a pass of its own, whose derivative reads the sign of its result.
+            .backward =
+                [=, &context, memory = std::array{saved, saved_y, dz}] {
+                  cudnn::unary_backward<whisker::kernels::LeakyRelu, T>(
+                      dy_data, saved_data, dz_data, size, relu, context);
+                  cudnn::batch_norm_backward_saved<T>(x_data, gamma_data, mean, deviation, dz_data,
+                                                      y_data, dgamma, dbeta, shape, context);
+                },
+            .relu = [=, &context] { cudnn::unary_forward(x_data, y_data, size, relu, context); }};
+  }
+  return {};
+}
+
 /// A kernel that memory alone limits, on tensors of the GPU and on others of the CPU.
 struct MemoryCase {
   std::string name;
   double bytes;  // that must be moved at the least
   Body on_gpu, on_cpu;
   std::vector<std::pair<Tensor, Tensor>> results;  // of the one and the other
+  Body rival{};                                    // cuDNN's, where there is one
+  Tensor rival_result{};                           // to compare with the first of the results
 };
 
 GpuResult bench_memory(const MemoryCase& c, GpuDtype dtype, const GpuSetting& setting) {
@@ -89,7 +134,15 @@ GpuResult bench_memory(const MemoryCase& c, GpuDtype dtype, const GpuSetting& se
   for (const auto& [actual, expected] : c.results)
     if (!(distance(actual, expected) <= allowed_distance(dtype)))
       result.wrong = {"differs from CPU"};
-  result.microseconds = setting.timer.medians({c.on_gpu}, setting.options.rounds)[0];
+  std::vector<Body> bodies{c.on_gpu};
+  if (c.rival) bodies.push_back(c.rival);
+  const std::vector<double> times = setting.timer.medians(bodies, setting.options.rounds);
+  result.microseconds = times[0];
+  if (!c.rival) return result;
+  result.rival = "cuDNN";
+  result.rival_microseconds = times[1];
+  if (!(distance(c.results[0].first, c.rival_result) <= allowed_distance(dtype)))
+    result.wrong.push_back("differs from cuDNN");
   return result;
 }
 
@@ -132,6 +185,10 @@ struct Images {
                          context);
     });
   }
+  void train() {
+    statistics();
+    forward();
+  }
   void backward() {
     with_context(x.device(), [&](auto& context) {
       batch_norm_backward(x_data(), of(gamma), of(beta), of(mean), of(variance),
@@ -163,26 +220,35 @@ struct Images {
 };
 
 template <class T>
-std::vector<MemoryCase> image_cases() {
+std::vector<MemoryCase> image_cases(cuda::Context& context) {
   auto gpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cuda()));
   auto cpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cpu()));
+  Tensor rival_y = Tensor::empty(gpu->x.shape(), gpu->x.dtype(), gpu->x.device());
+  const ImageRivals rivals = make_image_rivals<T>(gpu->x, gpu->dy, gpu->gamma, gpu->beta, rival_y,
+                                                  Images<T>::kNorm, context);
   std::vector<MemoryCase> cases;
   // arrays: of x's size that must be moved at the least
   const auto add = [&](const char* name, double arrays, void (Images<T>::*kernel)(),
-                       std::vector<Tensor Images<T>::*> results) {
+                       std::vector<Tensor Images<T>::*> results, const Body& rival = {}) {
     MemoryCase c{.name = name,
                  .bytes = arrays * static_cast<double>(gpu->x.bytes()),
                  .on_gpu = [gpu, kernel] { (*gpu.*kernel)(); },
                  .on_cpu = [cpu, kernel] { (*cpu.*kernel)(); }};
     for (const auto result : results)
       c.results.emplace_back(*gpu.*result, *cpu.*result);
+    if (rival) {
+      c.rival = rival;
+      c.rival_result = rival_y;
+    }
     cases.push_back(std::move(c));
   };
   using Arrays = Images<T>;
   add("batch norm statistics", 1, &Arrays::statistics, {&Arrays::variance});
   add("batch norm forward", 2, &Arrays::forward, {&Arrays::y});
-  add("batch norm backward", 5, &Arrays::backward, {&Arrays::y, &Arrays::dgamma, &Arrays::dbeta});
-  add("leaky ReLU", 2, &Arrays::leaky_relu, {&Arrays::y});
+  add("batch norm forward in training", 3, &Arrays::train, {&Arrays::y}, rivals.forward);
+  add("batch norm backward", 5, &Arrays::backward, {&Arrays::y, &Arrays::dgamma, &Arrays::dbeta},
+      rivals.backward);
+  add("leaky ReLU", 2, &Arrays::leaky_relu, {&Arrays::y}, rivals.relu);
   add("upsample2d", 1.25, &Arrays::upsample, {&Arrays::y});
   add("avg_pool2d", 1.25, &Arrays::pool, {&Arrays::pooled});
   return cases;

@@ -10,9 +10,12 @@
 #include <cmath>
 
 #include <whisker/kernels/batch_norm.h>
+#include <whisker/kernels/cuda/batch_norm_choice.h>
 #include <whisker/kernels/cuda/elementwise.h>
 #include <whisker/kernels/cuda/row_tiles.cuh>
 #include <whisker/kernels/cuda/vector.cuh>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/batch_norm.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
@@ -300,6 +303,10 @@ template <class T>
 void batch_norm_forward(const T* x, const float* gamma, const float* beta, const float* mean,
                         const float* variance, T* y, const BatchNormShape& s, Context& context) {
   if (s.rows * s.channels == 0) return;
+  if (batch_norm_takes_cudnn(s)) {
+    if constexpr (cudnn::kWithCudnn)
+      return cudnn::batch_norm_forward(x, gamma, beta, mean, variance, y, s, context);
+  }
   const PerChannel of{gamma, beta, mean, variance};
   with_vector_width<T>(
       s.channels,
@@ -321,6 +328,11 @@ void batch_norm_backward(const T* x, const float* gamma, const float* beta, cons
     return fill(0.0f, dbeta, s.channels, context);
   }
   if (s.channels == 0) return;
+  if (batch_norm_takes_cudnn(s)) {
+    if constexpr (cudnn::kWithCudnn)
+      return cudnn::batch_norm_backward(x, gamma, beta, mean, variance, dy, dx, dgamma, dbeta, s,
+                                        context);
+  }
   const PerChannel of{gamma, beta, mean, variance};
   with_vector_width<T>(
       s.channels, [&](auto count) { backward<count>(x, of, dy, dx, dgamma, dbeta, s, context); }, x,

@@ -1,5 +1,3 @@
-// Each call fills a variant pack (what the arrays of a plan are this time) and queues the plan.
-#include <mutex>
 #include <type_traits>
 
 #include <whisker/kernels/check.h>
@@ -10,6 +8,7 @@
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/conv2d.h>
 #include <whisker/kernels/cudnn/conv2d_engines.h>
+#include <whisker/kernels/cudnn/plan_cache.h>
 
 namespace whisker::inline v0_1::kernels::cudnn {
 namespace {
@@ -17,53 +16,15 @@ namespace {
 using cuda::Conv2dMath;
 using cuda::Conv2dPass;
 
-/// The plans of one problem on one stream that were asked for. No plan: cuDNN has none.
-struct CachedPlan {
-  int device;
-  cudaStream_t stream;
-  Conv2dProblem problem;
-  std::string wanted;  // engine, or empty for the first
-  std::shared_ptr<const ExecutionPlan> plan;
-  std::string why_not;
-};
-
-/// Guards the plans and the handles: a handle serves one thread at a time.
-std::mutex& mutex() {
-  static std::mutex& the_mutex = *new std::mutex;
-  return the_mutex;
-}
-
-/// Needs the mutex. A net has some dozens of problems, so a list is searched fast enough.
-const CachedPlan& find_plan(const Conv2dProblem& problem, std::string_view wanted,
-                            const cuda::Context& context) {
-  static auto& plans = *new std::vector<std::unique_ptr<const CachedPlan>>;
-  for (const auto& known : plans)
-    if (known->device == context.device && known->stream == context.stream &&
-        known->wanted == wanted && known->problem == problem)
-      return *known;
-
-  const cuda::CurrentDevice current(context.device);
-  CachedPlan found{context.device, context.stream, problem, std::string(wanted), nullptr, {}};
-  found.why_not = visit_plans(problem, {cudnn_handle(context)}, wanted, [&](ExecutionPlan plan) {
-    found.plan = std::make_shared<const ExecutionPlan>(std::move(plan));
-    return true;
-  });
-  plans.push_back(std::make_unique<const CachedPlan>(std::move(found)));
-  return *plans.back();
-}
-
 void execute(const Conv2dProblem& problem, std::string_view engine, const void* x,
              const void* weight, const void* y, cuda::Context& context) {
-  const std::lock_guard lock(mutex());
-  const CachedPlan& found = find_plan(problem, engine, context);
+  const std::lock_guard lock(cudnn_mutex());
+  const CachedPlan<Conv2dProblem>& found = find_plan(problem, engine, context);
   check(found.plan != nullptr, "conv2d: cuDNN has no engine", engine.empty() ? "" : " ", engine,
         " for ", problem.shape.to_string(), " (", found.why_not, "); use WHISKER_CONV=own");
-  const Buffer workspace =
-      found.plan->workspace_bytes > 0 ? context.allocate(found.plan->workspace_bytes) : nullptr;
-
-  const Descriptor pack = make_variant_pack(x, weight, y, workspace.get());
-  check_cudnn(cudnn_api().execute(cudnn_handle(context), found.plan->plan.get(), pack.get()),
-              "cudnnBackendExecute");
+  execute_plan(
+      *found.plan, [&](void* workspace) { return make_variant_pack(x, weight, y, workspace); },
+      context);
 }
 
 template <class T>
@@ -90,7 +51,7 @@ void with_weight(Weight<float> weight, const Conv2dShape& shape, cuda::Context& 
 
 std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
                                               cuda::Context& context) {
-  const std::lock_guard lock(mutex());
+  const std::lock_guard lock(cudnn_mutex());
   const cuda::CurrentDevice current(context.device);
   std::vector<Conv2dEngine> engines;
   visit_plans(problem, {cudnn_handle(context)}, {}, [&](const ExecutionPlan& plan) {
@@ -103,7 +64,7 @@ std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem,
 bool conv2d_supported(const Conv2dProblem& problem, std::string_view engine,
                       cuda::Context& context) {
   if (!cudnn_available()) return false;
-  const std::lock_guard lock(mutex());
+  const std::lock_guard lock(cudnn_mutex());
   return find_plan(problem, engine, context).plan != nullptr;
 }
 

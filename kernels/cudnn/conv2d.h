@@ -26,9 +26,6 @@ struct Conv2dEngine {
   std::size_t workspace_bytes = 0;
 };
 
-/// Memory that an engine may ask for.
-inline constexpr std::size_t kMaxWorkspaceBytes = std::size_t{512} << 20;
-
 /// Every engine that computes the problem, the best guess of cuDNN first. All are deterministic,
 /// and none rounds its factors more than problem.math says. Slow: some are compiled here.
 std::vector<Conv2dEngine> list_conv2d_engines(const Conv2dProblem& problem, cuda::Context& context);

@@ -33,6 +33,17 @@ struct Cudnn {
       library.find("cudnnBackendGetAttribute", api.get_attribute);
       library.find("cudnnBackendFinalize", api.finalize);
       library.find("cudnnBackendExecute", api.execute);
+      library.find("cudnnCreateTensorDescriptor", api.create_tensor);
+      library.find("cudnnDestroyTensorDescriptor", api.destroy_tensor);
+      library.find("cudnnSetTensor4dDescriptorEx", api.set_tensor);
+      library.find("cudnnCreateActivationDescriptor", api.create_activation);
+      library.find("cudnnDestroyActivationDescriptor", api.destroy_activation);
+      library.find("cudnnSetActivationDescriptor", api.set_activation);
+      library.find("cudnnActivationForward", api.activation_forward);
+      library.find("cudnnActivationBackward", api.activation_backward);
+      library.find("cudnnBatchNormalizationForwardTraining", api.batch_norm_forward_training);
+      library.find("cudnnBatchNormalizationForwardInference", api.batch_norm_forward_inference);
+      library.find("cudnnBatchNormalizationBackward", api.batch_norm_backward);
     } catch (const Error& error) {
       problem = error.what();
     }
@@ -70,6 +81,11 @@ void check_cudnn(cudnnStatus_t status, std::string_view call, cuda::CallSite sit
   cudnn_api().get_last_error_string(details.data(), details.size() - 1);
   throw Error(
       str(call, ": ", cudnn_api().get_error_string(status), ": ", details.data(), " (", site, ")"));
+}
+
+std::mutex& cudnn_mutex() {
+  static std::mutex& the_mutex = *new std::mutex;
+  return the_mutex;
 }
 
 cudnnHandle_t cudnn_handle(const cuda::Context& context) {

@@ -3,7 +3,9 @@
 
 #include <whisker/kernels/cuda/add_bias.h>
 #include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cudnn/activation.h>
 #include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/batch_norm.h>
 #include <whisker/kernels/cudnn/conv2d.h>
 #include <whisker/kernels/cudnn/conv2d_layout.h>
 #include <whisker/kernels/cudnn/gemm_arguments.h>
@@ -12,6 +14,7 @@
 #include "catch.h"
 #include "conv2d_cases.h"
 #include "kernel_test.h"
+#include "reference/batch_norm.h"
 #include "reference/conv2d.h"
 #include "reference/matmul.h"
 
@@ -218,6 +221,95 @@ TEMPLATE_TEST_CASE("cuBLAS equals the definition", "[cudnn][matmul][cuda]", floa
   kernels::cudnn::matmul(a_device.get(), b_device.get(), c.get(), {kM, kN, kK}, test_context());
   CHECK(distance(c.download(), reference::matmul(a, b).values) <=
         (sizeof(TestType) == 2 ? 3e-3 : 1e-6));
+}
+
+TEMPLATE_TEST_CASE("Activations of cuDNN equal ours", "[cudnn][elementwise][cuda]", float,
+                   bfloat16) {
+  if (!cudnn_available()) SKIP(describe_cudnn());
+  const auto check_function = [](auto op, std::size_t offset) {
+    using T = TestType;
+    using Op = decltype(op);
+    constexpr std::int64_t kSize = 12'297;
+    CAPTURE(offset);
+    const std::vector<double> values = random_values<T>(kSize, 1, -3.0, 3.0);
+    const std::vector<double> gradient = random_values<T>(kSize, 2);
+    const DeviceSlice<T> x(values, offset), dy(gradient, offset);
+    const DeviceSlice<T> y(values.size(), offset), dx(values.size(), offset);
+    kernels::cudnn::unary_forward(x.get(), y.get(), kSize, op, test_context());
+    const DeviceSlice<T>& saved = Op::kSavesOutput ? y : x;
+    kernels::cudnn::unary_backward(dy.get(), saved.get(), dx.get(), kSize, op, test_context());
+    const std::vector<double> given = saved.download();
+    std::vector<double> expected_y, expected_dx;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      expected_y.push_back(op(values[i]));
+      expected_dx.push_back(gradient[i] * op.derivative(given[i]));
+    }
+    const double rounding = sizeof(T) == 2 ? kRounding<T> : 0.0;
+    const double few = 8.0 * kFloatRounding;
+    CHECK(mismatch(y.download(), expected_y, few, few + rounding) == "");
+    CHECK(mismatch(dx.download(), expected_dx, few, few + rounding) == "");
+  };
+  for (const std::size_t offset : {0, 1}) {
+    check_function(kernels::LeakyRelu{0.2}, offset);
+    check_function(kernels::LeakyRelu{0.0}, offset);
+    check_function(kernels::Tanh{}, offset);
+    check_function(kernels::Sigmoid{}, offset);
+  }
+}
+
+TEMPLATE_TEST_CASE("Batch norm of cuDNN equals the definition", "[cudnn][batch_norm][cuda]", float,
+                   bfloat16) {
+  if (!cudnn_available()) SKIP(describe_cudnn());
+  using T = TestType;
+  constexpr std::int64_t kRows = 700, kChannels = 24;
+  const double allowed = sizeof(T) == 2 ? 1e-2 : 1e-5;
+  const Array x = to_array({kRows, kChannels}, random_values<T>(kRows * kChannels, 1, 0.0, 4.0));
+  const Array dy = to_array({kRows, kChannels}, random_values<T>(kRows * kChannels, 2));
+  const Array gamma = to_array({kChannels}, random_values<float>(kChannels, 3, 0.5, 1.5));
+  // z, up to 2.6 from beta, has one sign in a channel, so that no rounding changes a gradient.
+  Array beta({kChannels});
+  for (std::int64_t c = 0; c < kChannels; ++c)
+    beta[c] = c % 2 == 0 ? 4.0 : -4.0;
+  const reference::Statistics s = reference::statistics_of(x);
+  const DeviceSlice<T> x_device(x.values), dy_device(dy.values);
+  const DeviceSlice<float> gamma_device(gamma.values), beta_device(beta.values),
+      mean(s.mean.values), variance(s.variance.values);
+  const auto size = x.values.size();
+  for (const double slope : {1.0, 0.2}) {
+    CAPTURE(slope);
+    const reference::BatchNorm options{.epsilon = 1e-3, .slope = slope};
+    const kernels::BatchNormShape shape{
+        .rows = kRows, .channels = kChannels, .epsilon = 1e-3, .slope = slope};
+    const Array y = reference::batch_norm_forward(x, gamma, beta, s, options);
+    const auto g = reference::batch_norm_backward(x, gamma, beta, s, dy, true, options);
+    const DeviceSlice<T> result(size), dx(size), dx_saved(size);
+    const DeviceSlice<float> new_mean(kChannels), deviation(kChannels), dgamma(kChannels),
+        dbeta(kChannels);
+    kernels::cudnn::batch_norm_forward(x_device.get(), gamma_device.get(), beta_device.get(),
+                                       mean.get(), variance.get(), result.get(), shape,
+                                       test_context());
+    CHECK(distance(result.download(), y.values) <= allowed);
+    kernels::cudnn::batch_norm_forward_training(x_device.get(), gamma_device.get(),
+                                                beta_device.get(), new_mean.get(), deviation.get(),
+                                                result.get(), shape, test_context());
+    CHECK(distance(result.download(), y.values) <= allowed);
+    CHECK(distance(new_mean.download(), s.mean.values) <= 1e-5);
+    std::vector<double> expected_deviation = s.variance.values;
+    for (double& v : expected_deviation)
+      v = 1.0 / std::sqrt(v + options.epsilon);
+    CHECK(distance(deviation.download(), expected_deviation) <= 1e-5);
+    kernels::cudnn::batch_norm_backward(x_device.get(), gamma_device.get(), beta_device.get(),
+                                        mean.get(), variance.get(), dy_device.get(), dx.get(),
+                                        dgamma.get(), dbeta.get(), shape, test_context());
+    CHECK(distance(dx.download(), g.dx.values) <= allowed);
+    CHECK(distance(dgamma.download(), g.dgamma.values) <= allowed);
+    CHECK(distance(dbeta.download(), g.dbeta.values) <= allowed);
+    if (slope != 1.0) continue;
+    kernels::cudnn::batch_norm_backward_saved(x_device.get(), gamma_device.get(), new_mean.get(),
+                                              deviation.get(), dy_device.get(), dx_saved.get(),
+                                              dgamma.get(), dbeta.get(), shape, test_context());
+    CHECK(distance(dx_saved.download(), g.dx.values) <= allowed);
+  }
 }
 
 #endif  // WHISKER_CUDNN

@@ -10,6 +10,8 @@
 
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/conv2d_engines.h>
+#include <whisker/kernels/cudnn/leaky_relu_plans.h>
+#include <whisker/kernels/cudnn/tensor_descriptor.h>
 
 #include "catch.h"
 #include "cuda/conv2d_cases.h"
@@ -150,6 +152,30 @@ TEST_CASE("An engine of cuDNN is found again by its name", "[cudnn]") {
   }
   CHECK(first_plan(problem, description, "eng-1", why_not).empty());
   CHECK(why_not == "no deterministic and exact engine has this name");
+}
+
+TEST_CASE("cuDNN takes the graph of every leaky ReLU", "[cudnn]") {
+  const Descriptor description = describe(kGpus[2]);
+  for (const bool backward : {false, true})
+    for (const std::int64_t n : {3 * 4099, 64 * 64 * 64 * 128})
+      for (const auto& [type, size] : {std::pair{CUDNN_DATA_FLOAT, 4}, {CUDNN_DATA_BFLOAT16, 2}})
+        for (const std::int64_t alignment : {16, size}) {
+          CAPTURE(backward, n, size, alignment);
+          const LeakyReluProblem problem{
+              .backward = backward, .n = n, .type = type, .slope = 0.2, .alignment = alignment};
+          // The code of these engines is made here and loaded by the driver: where there is none,
+          // or another GPU, there is no plan.
+          CHECK_NOTHROW(visit_plans(problem, {.description = &description}, {},
+                                    [](const ExecutionPlan&) { return true; }));
+        }
+}
+
+TEST_CASE("cuDNN takes the rows of a batch norm as a picture", "[cudnn]") {
+  const TensorLayout layout = nhwc_layout(1, 262'144, 1, 128);
+  CHECK(TensorDescriptor(CUDNN_DATA_FLOAT, layout).get() != nullptr);
+  CHECK(TensorDescriptor(kDataType<bfloat16>, layout).get() != nullptr);
+  CHECK_THROWS_WITH(TensorDescriptor(CUDNN_DATA_FLOAT, nhwc_layout(1, 1 << 25, 1, 64)),
+                    Catch::Contains("an array of 2147483648 elements"));
 }
 
 TEST_CASE("cuDNN takes the arrays of a call, with or without a workspace", "[cudnn]") {
