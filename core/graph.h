@@ -15,9 +15,14 @@ namespace whisker::inline v0_1 {
 /// the graph and the last tensor in it are gone.
 class Graph {
  public:
-  /// Records body(); nothing runs yet. `written` are the tensors from before that it changes.
-  /// Throws Error for a device that is no GPU, and where body() copies from or to the host or
-  /// waits.
+  /// Records body(); nothing runs yet. `written` are the tensors from before that it changes, and
+  /// their storages' bfloat16 copies are used and kept; those of other weights are made anew in
+  /// every replay.
+  /// No other thread may use the device meanwhile: its work would be recorded too.
+  /// Throws Error for a device that is no GPU, for tensors that are undefined or elsewhere, and
+  /// where body() copies from or to the host, waits, or changes a tensor whose bfloat16 copy it has
+  /// read without changing the copy as well. Memory runs out earlier than outside, as what is kept
+  /// for reuse cannot go back to the device; OutOfMemory is thrown then.
   Graph(Device device, const std::vector<Tensor>& written, const std::function<void()>& body);
 
   /// Whether nobody else wrote to `written` since. Otherwise replay() could miss a packed copy that
@@ -29,7 +34,8 @@ class Graph {
  private:
   struct Written {
     Tensor tensor;
-    kernels::Buffer bfloat16_copy;  // which the work may read and write
+    kernels::Buffer bfloat16_copy{};  // from before, which the work may read and write
+    bool keeps_copy_up = false;
     std::uint64_t version = 0;
   };
 

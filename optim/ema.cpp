@@ -25,19 +25,25 @@ void Ema::prepare_update() {
 void Ema::apply_update(nn::Module& module, const Tensor& first_bad) {
   check_fits(module);
   nn::StateDict values = module.state_dict();
+  Updates copies, updates;
   for (const auto& [name, value] : module.buffers()) {
-    average_.at(name).copy_from(value);
+    copies.add(average_.at(name), value);
     values.erase(name);
   }
-  Updates updates;
   for (const auto& [name, value] : values)
     updates.add(average_.at(name), value);
   updates.run("ema", [&](const auto& segments, auto& context) {
     average_update(segments, numbers_.source(first_bad), context);
   });
+  kernels::StepSource<double> no_decay(0.0);  // copies
+  no_decay.first_bad = numbers_.source(first_bad).first_bad;
+  copies.run("ema", [&](const auto& segments, auto& context) {
+    average_update(segments, no_decay, context);
+  });
 }
 
 void Ema::keep_numbers_on_device() {
+  if (average_.empty()) return;
   const Device device = average_.begin()->second.device();
   for (const auto& [name, average] : average_)
     check(average.device() == device, "ema: ", name, " is on ", average.device(), ", others on ",

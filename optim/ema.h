@@ -17,8 +17,7 @@ class Ema {
   /// (1 + n) / (10 + n) after n updates, so that early averages are not stuck at the initial
   /// values. Throws ShapeError for another module.
   void update(nn::Module& module);
-  // The parts of update(), as those of Optimizer::step(); buffers are copied even if the update is
-  // blocked.
+  // The parts of update(), as those of Optimizer::step().
   void prepare_update();
   void apply_update(nn::Module& module, const Tensor& first_bad = {});
   void count_update() { ++updates_; }

@@ -25,9 +25,9 @@ class Optimizer {
   // The parts of step(), for who does not want to wait in the middle of it:
   /// Makes up the numbers of the next update.
   virtual void prepare_step() = 0;
-  /// Queues the update; throws Error if no parameter has a gradient at all. `first_bad`, if
-  /// defined, is what find_not_finite() lowers: unless it is kAllFinite when the update's turn
-  /// comes, nothing is changed.
+  /// Queues the update; throws Error if no parameter has a gradient at all or
+  /// prepare_step() was not called. `first_bad`, if defined, is what find_not_finite() lowers:
+  /// unless it is kAllFinite when the update's turn comes, nothing is changed.
   void apply_step(const Tensor& first_bad = {});
   /// From now on prepare_step() puts its numbers into memory of the device and apply_step()'s
   /// kernels read them there, so that a Graph of apply_step() can be replayed. Throws Error if

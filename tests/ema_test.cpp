@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <whisker/core/ops/finite.h>
 #include <whisker/core/safetensors.h>
 #include <whisker/layers/nn.h>
 #include <whisker/optim/ema.h>
@@ -79,6 +80,34 @@ TEST_CASE("an average takes over buffers as they are", "[ema]") {
     }
   }
   CHECK_FALSE(same_bits(block.buffers()[0].second, Tensor::zeros({3})));
+}
+
+TEST_CASE("a blocked update leaves the averages of buffers alone too", "[ema]") {
+  nn::ConvBlock block = small_block();
+  optim::Ema ema(block, 0.9);
+  nn::StateDict before;
+  for (const auto& [name, tensor] : ema.state_dict())
+    before[name] = tensor.clone();
+  disturb(block, 10);
+  ema.prepare_update();
+  ema.apply_update(block, Tensor::from<std::int32_t>({3}, {1}));
+  CHECK(same_state(ema.state_dict(), before));
+  ema.apply_update(block, Tensor::full({1}, kAllFinite, Dtype::int32));
+  for (const auto& [name, buffer] : block.buffers())
+    CHECK(same_bits(ema.state_dict().at(name), buffer));
+}
+
+TEST_CASE("an average wants the numbers of its update first", "[ema][errors]") {
+  nn::ConvBlock block = small_block();
+  optim::Ema ema(block, 0.9);
+  const auto complaint = [&] { return message_of([&] { ema.apply_update(block); }); };
+  CHECK(complaint().find("prepare_update() first") != std::string::npos);
+  ema.update(block);
+  ema.keep_numbers_on_device();
+  CHECK(complaint().find("prepare_update() first") != std::string::npos);
+  ema.update(block);
+  nn::Sequential nothing;
+  optim::Ema(nothing, 0.9).keep_numbers_on_device();
 }
 
 TEST_CASE("an average of a constant module is that module", "[ema]") {

@@ -189,4 +189,138 @@ TEST_CASE("a copy of a weight that is made between replays does not go stale", "
   }
 }
 
+namespace {
+
+/// A convolution of bfloat16 pictures, whose kernels want a copy of the weight.
+struct HalfConv {
+  nn::Init init{1};
+  nn::Conv2d net{{.in_channels = 8, .out_channels = 8, .kernel = 3}, init};
+  Tensor weight = net.state_dict().at("weight").detach();
+  Tensor x = cast(random_tensor({1, 4, 4, 8}), Dtype::bfloat16);
+  Tensor y = Tensor::zeros({1, 4, 4, 8}, Dtype::bfloat16);
+
+  void run() {
+    const NoGrad no_grad;
+    y.copy_from(net(x));
+  }
+  Tensor expected() {
+    const NoGrad no_grad;
+    nn::Conv2d fresh({.in_channels = 8, .out_channels = 8, .kernel = 3}, init);
+    fresh.load_state_dict(net.state_dict());
+    return fresh(x);
+  }
+  bool is_right() {
+    const NoGrad no_grad;
+    return same_bits(net(x), expected());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a recording leaves no copy of a weight that was never made", "[graph][bf16]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  SECTION("when it fails") {
+    HalfConv conv;
+    CHECK_THROWS_AS(Graph(default_device(), {conv.weight, conv.y},
+                          [&] {
+                            conv.run();
+                            throw Error("on the way");
+                          }),
+                    Error);
+    CHECK(conv.is_right());
+  }
+  SECTION("when it is never replayed") {
+    HalfConv conv;
+    Graph(default_device(), {conv.weight, conv.y}, [&] { conv.run(); });
+    CHECK(conv.is_right());
+  }
+  SECTION("when its first replay comes later") {
+    HalfConv conv;
+    Graph graph(default_device(), {conv.weight, conv.y}, [&] { conv.run(); });
+    CHECK(conv.is_right());
+    graph.replay();
+    CHECK(same_bits(conv.y, conv.expected()));
+    CHECK(conv.is_right());
+  }
+}
+
+TEST_CASE("a graph reads a weight that others write as it is then", "[graph][bf16]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  HalfConv conv;
+  conv.run();  // makes the copy
+  Graph graph(default_device(), {conv.y}, [&] { conv.run(); });
+  for (const double value : {0.5, 0.25}) {
+    conv.weight.copy_from(Tensor::full(conv.weight.shape(), value));
+    std::vector<Tensor> others;  // in the memory of the copy
+    for (int i = 0; i < 4; ++i)
+      others.push_back(Tensor::full({conv.weight.numel() / 2}, -1.0));
+    graph.replay();
+    CHECK(same_bits(conv.y, conv.expected()));
+  }
+}
+
+TEST_CASE("a weight that is written without its copy is recorded without it", "[graph][bf16]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  HalfConv conv;
+  conv.run();
+  const auto body = [&] {
+    conv.run();
+    conv.weight.copy_from(conv.weight * 0.5);
+  };
+  const std::vector<Tensor> written{conv.weight, conv.y};
+  CHECK_THAT(message_of([&] { Graph(default_device(), written, body); }),
+             ContainsSubstring("record again"));
+  Graph graph(default_device(), written, body);
+  for (int i = 0; i < 3; ++i) {
+    const Tensor expected = conv.expected();
+    graph.replay();
+    CHECK(same_bits(conv.y, expected));
+    CHECK(conv.is_right());
+  }
+}
+
+TEST_CASE("views of one tensor may be written in a graph", "[graph]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  Tensor x = Tensor::zeros({4});
+  Tensor first = x.view_rows(0, 2), last = x.view_rows(2, 4);
+  Graph graph(default_device(), {first, last}, [&] {
+    first.copy_from(first + 1.0);
+    last.copy_from(last + 2.0);
+  });
+  for (int i = 0; i < 3; ++i)
+    graph.replay();
+  CHECK(same_bits(first, Tensor::full({2}, 3.0)));
+  CHECK(same_bits(last, Tensor::full({2}, 6.0)));
+}
+
+TEST_CASE("a graph refuses what it cannot watch", "[graph][errors]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  const auto complaint = [&](const Tensor& written) {
+    return message_of([&] { Graph(default_device(), {written}, [] {}); });
+  };
+  CHECK_THAT(complaint(Tensor()), ContainsSubstring("is undefined"));
+  CHECK_THAT(complaint(Tensor::zeros({1}).to(Device::cpu())), ContainsSubstring("is on cpu"));
+}
+
+TEST_CASE("a recording that gets no memory frees none and can be made anew", "[graph][errors]") {
+  if (!has_gpu()) SKIP("there is no GPU");
+  Tensor y = Tensor::zeros({4});
+  const auto record = [&](std::int64_t size) {
+    return Graph(default_device(), {y}, [&] {
+      y.copy_from(y + 1.0);
+      Tensor::empty({size});
+    });
+  };
+  std::string complaint;
+  try {
+    record(std::int64_t{1} << 50);
+  } catch (const OutOfMemory& error) {
+    complaint = error.what();
+  }
+  CHECK_THAT(complaint, ContainsSubstring("MiB wanted by a recording"));
+  CHECK(same_bits(y, Tensor::zeros({4})));
+  record(4).replay();
+  CHECK(same_bits(y, Tensor::full({4}, 1.0)));
+}
+
 }  // namespace whisker::testing

@@ -336,6 +336,24 @@ TEST_CASE("the bfloat16 copy that a GPU keeps of a weight is updated with it", "
   CHECK(copy() == nullptr);
 }
 
+TEST_CASE("an update wants its numbers first", "[optim][errors]") {
+  Parameters parameters{{"theta", Tensor::zeros({1}).set_requires_grad()}};
+  parameters[0].second.set_grad(Tensor::full({1}, 1.0));
+  optim::Adam adam(parameters, {});
+  optim::Sgd sgd(parameters, {});
+  optim::RmsProp rmsprop(parameters, {});
+  for (optim::Optimizer* optimizer : std::vector<optim::Optimizer*>{&adam, &sgd, &rmsprop}) {
+    const std::string expected =
+        "optim: an update has no numbers; call prepare_step() or prepare_update() first";
+    CHECK(message_of([&] { optimizer->apply_step(); }) == expected);
+    optimizer->prepare_step();
+    optimizer->apply_step();
+    // Those in memory of the device are others.
+    optimizer->keep_numbers_on_device();
+    CHECK(message_of([&] { optimizer->apply_step(); }) == expected);
+  }
+}
+
 TEST_CASE("a new learning rate holds from the next step on", "[optim]") {
   Parameters parameters{{"theta", Tensor::zeros({1}).set_requires_grad()}};
   optim::Sgd sgd(parameters, {.learning_rate = 0.5});

@@ -36,7 +36,7 @@ class Gpu {
   explicit Gpu(int index)
       : pool_({.name = str("memory of cuda:", index),
                .alignment = 256,
-               .take = [index](std::size_t bytes) { return cuda::allocate_device(bytes, index); },
+               .take = [this](std::size_t bytes) { return take(bytes); },
                .give_back = cuda::free_device,
                .describe_rest = [index] { return describe_rest(index); }}) {
     const cuda::DeviceProperties properties = cuda::device_properties(index);
@@ -78,6 +78,15 @@ class Gpu {
     kernels::Buffer staging;
     cuda::Event done;
   };
+
+  std::byte* take(std::size_t bytes) {
+    std::byte* block = cuda::allocate_device(bytes, context_.device);
+    // Null would make the pool free blocks, which waits for the device and so spoils a recording.
+    if (block == nullptr && cuda::is_captured(context_))
+      throw OutOfMemory(str("memory of cuda:", context_.device, ": ", bytes >> 20,
+                            " MiB wanted by a recording", describe_rest(context_.device)));
+    return block;
+  }
 
   /// A replay would read or write the page-locked memory of the recording, which others have then.
   void check_not_captured() const {

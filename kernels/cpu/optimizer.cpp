@@ -92,7 +92,7 @@ void average_update(std::span<const Segment<T>> segments, const StepSource<doubl
       T* average = s.theta;
       const T* value = s.g;
       for (std::int64_t i = begin; i < end; ++i)
-        average[i] = keep * average[i] + rest * value[i];
+        average[i] = keep == T(0) ? value[i] : keep * average[i] + rest * value[i];
     });
 }
 

@@ -80,7 +80,7 @@ struct AverageRule {
   __device__ explicit AverageRule(double d)
       : decay(static_cast<float>(d)), rest(static_cast<float>(1.0 - d)) {}
   __device__ void operator()(float value, float& average) const {
-    average = decay * average + rest * value;
+    average = decay == 0.0f ? value : decay * average + rest * value;
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <typeinfo>
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/ops.h>
@@ -157,6 +158,7 @@ void Trainer::update_discriminator(const Tensor& real, const Tensor& fake) {
     report_->put(is_real ? StepReport::kDReal : StepReport::kDFake, mean_probability(logits));
   }
   update(*d_, *d_adam_, losses, 0);
+  ++d_updates_queued_;
 }
 
 void Trainer::update_generator(Tensor fake) {
@@ -174,11 +176,28 @@ void Trainer::update_generator(Tensor fake) {
   if (ema_) ema_->apply_update(*g_, report_->first_bad());
 }
 
+bool Trainer::blocks_discriminator(std::int32_t first_bad) const {
+  return first_bad < kDLosses + static_cast<std::int32_t>(d_->parameters().size());
+}
+
 void Trainer::run(const Tensor& real, const Tensor& z) {
   report_->clear();
   Tensor fake = (*g_)(z);
   update_discriminator(real, fake.detach());
   update_generator(std::move(fake));
+}
+
+void Trainer::run_now(const Tensor& real, const Tensor& z) {
+  const std::int64_t before = d_updates_queued_;
+  try {
+    run(real, z);
+  } catch (...) {
+    g_adam_->zero_grad();
+    d_adam_->zero_grad();
+    if (d_updates_queued_ != before && !blocks_discriminator(report_->read().first_bad))
+      d_adam_->count_step();
+    throw;
+  }
 }
 
 void Trainer::record() {
@@ -188,7 +207,12 @@ void Trainer::record() {
   try {
     graph_.emplace(real_.device(), written, [&] { run(real_, z_); });
   } catch (const Error& error) {
-    throw Error(str(error.what(), "; WHISKER_GRAPH=off trains without recording steps"));
+    g_adam_->zero_grad();
+    d_adam_->zero_grad();
+    const std::string advice = "; WHISKER_GRAPH=off trains without recording steps";
+    if (dynamic_cast<const OutOfMemory*>(&error)) throw OutOfMemory(error.what() + advice);
+    if (typeid(error) != typeid(Error)) throw;
+    throw Error(error.what() + advice);
   }
 }
 
@@ -196,10 +220,10 @@ void Trainer::run_or_replay(const Tensor& real, const Tensor& z) {
   const bool on_gpu = report_->first_bad().device() != Device::cpu();
   if (graph_ && !graph_->valid()) graph_.reset();
   const bool fits = !graph_ || (real.shape() == real_.shape() && z.shape() == z_.shape());
-  if (!on_gpu || !uses_graph_ || !fits) return run(real, z);
+  if (!on_gpu || !uses_graph_ || !fits) return run_now(real, z);
   if (!graph_ && steps_before_recording_ < kStepsBeforeRecording) {
     ++steps_before_recording_;
-    return run(real, z);
+    return run_now(real, z);
   }
   if (!graph_) {
     real_ = real.clone();
@@ -235,7 +259,7 @@ void Trainer::fail(std::int32_t first_bad, const Tensor& real, const Tensor& z) 
   auto i = static_cast<std::size_t>(first_bad - kDLosses);
   const auto of_d = d_->parameters(), of_g = g_->parameters();
   const std::string gradient = "the first bad tensor is the gradient of ";
-  if (i < of_d.size()) throw NumericError(gradient + "d." + of_d[i].first);
+  if (blocks_discriminator(first_bad)) throw NumericError(gradient + "d." + of_d[i].first);
   d_adam_->count_step();
   i -= of_d.size();
   if (i == 0) explain("G's loss", *g_, *d_, real, z);

@@ -35,7 +35,8 @@ class Trainer {
 
   /// real [N, size, size, 3] in the range of the configuration, z [N, z_size], both float32.
   /// Throws whisker::NumericError that names the first tensor that is not finite; the weights are
-  /// those of the step before then, or D's are one update ahead.
+  /// those of the step before then, or D's are one update ahead. The same holds if it throws
+  /// anything else, such as OutOfMemory; Adam's count of D's steps goes with D's weights.
   StepResult step(const whisker::Tensor& real, const whisker::Tensor& z);
 
   std::int64_t steps() const { return steps_; }
@@ -65,8 +66,11 @@ class Trainer {
  private:
   /// Everything that a step does on the device; `report_` tells how it went.
   void run(const whisker::Tensor& real, const whisker::Tensor& z);
+  /// The same without a recording: counts D's update if G's does not come to pass.
+  void run_now(const whisker::Tensor& real, const whisker::Tensor& z);
   void run_or_replay(const whisker::Tensor& real, const whisker::Tensor& z);
   void record();
+  bool blocks_discriminator(std::int32_t first_bad) const;
   void update_discriminator(const whisker::Tensor& real, const whisker::Tensor& fake);
   void update_generator(whisker::Tensor fake);
   /// Updates the net unless a number that is none turned up so far, in its losses and gradients
@@ -82,6 +86,7 @@ class Trainer {
   std::optional<whisker::optim::Ema> ema_;
   std::optional<StepReport> report_;
   std::int64_t steps_ = 0;
+  std::int64_t d_updates_queued_ = 0;  // or recorded
 
   bool uses_graph_;
   int steps_before_recording_ = 0;
