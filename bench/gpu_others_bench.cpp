@@ -223,7 +223,8 @@ template <class T>
 std::vector<MemoryCase> image_cases(cuda::Context& context) {
   auto gpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cuda()));
   auto cpu = std::make_shared<Images<T>>(made_on<Images<T>>(whisker::Device::cpu()));
-  Tensor rival_y = Tensor::empty(gpu->x.shape(), gpu->x.dtype(), gpu->x.device());
+  const whisker::DeviceScope scope(gpu->x.device());
+  Tensor rival_y = Tensor::empty(gpu->x.shape(), gpu->x.dtype());
   const ImageRivals rivals = make_image_rivals<T>(gpu->x, gpu->dy, gpu->gamma, gpu->beta, rival_y,
                                                   Images<T>::kNorm, context);
   std::vector<MemoryCase> cases;
@@ -301,7 +302,7 @@ std::vector<GpuResult> bench_gpu_others(const GpuSetting& setting) {
     using T = typename decltype(tag)::type;
     for (const Product& product : kProducts)
       if (is_wanted(product.name, setting.options)) add(bench_product<T>(product, setting));
-    for (const MemoryCase& c : image_cases<T>())
+    for (const MemoryCase& c : image_cases<T>(setting.context))
       if (is_wanted(c.name, setting.options)) add(bench_memory(c, setting.options.dtype, setting));
   });
   if (is_wanted("Adam", setting.options)) add(bench_adam(setting));
