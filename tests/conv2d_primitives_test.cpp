@@ -26,7 +26,9 @@ TEST_CASE("a weight larger than a core's cache is shared by output channels", "[
   const auto nothing = [](kernels::Conv2dShape&) {};
   CHECK(tasks(1, nothing) == 8);
   CHECK(tasks(2, nothing) == 8);
-  CHECK(tasks(3, nothing) == 1);  // would leave a thread without work
+  const ThreadScope three(3);
+  if (kernels::cpu::threads() == 3)  // without OpenMP there is one
+    CHECK(tasks(3, nothing) == 1);   // the third would have less to do
   CHECK(tasks(2, [](auto& s) { s.out_channels = 240; }) == 1);
   CHECK(tasks(2, [](auto& s) { s.in_channels = 32; }) == 1);  // fits into the cache
   CHECK(tasks(2, [](auto& s) { s.batch = 16384; }) == 1);     // a result of 16 MB a thread
