@@ -113,7 +113,7 @@ std::uint32_t BlockRunner::random() {  // xorshift64
 // Fibers
 
 void BlockRunner::fiber_entry() {
-  Fiber::entered();
+  current_runner->fiber_->entered();
   current_runner->run_threads();
   std::abort();  // run_threads leaves only by a switch
 }

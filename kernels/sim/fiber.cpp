@@ -77,7 +77,6 @@ Fiber::~Fiber() {
 
 void Fiber::prepare(void (*entry)()) {
   unpoison(stack_, kStackBytes);  // what an abandoned thread left there
-  fake_stack_ = nullptr;
 #ifdef WHISKER_SIM_FIBER_UCONTEXT
   getcontext(&context_);
   context_.uc_stack.ss_sp = stack_;
@@ -114,7 +113,10 @@ void Fiber::switch_to(Fiber& from, Fiber& to) {
 
 void Fiber::entered() {
 #ifdef WHISKER_SIM_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+  // The fake stack of an abandoned thread serves the next one; its frames are all below this one,
+  // and so are free after the second call. A new one each time would never be freed.
+  __sanitizer_finish_switch_fiber(fake_stack_, nullptr, nullptr);
+  __asan_handle_no_return();
 #endif
 }
 

@@ -27,8 +27,8 @@ class Fiber {
   void prepare(void (*entry)());
   /// Leaves `from`, on which the caller runs; returns when somebody switches back to it.
   static void switch_to(Fiber& from, Fiber& to);
-  /// To be called first by every entry.
-  static void entered();
+  /// To be called first by every entry, of the fiber that it runs on.
+  void entered();
 
   bool holds(const void* address) const {
     const auto* byte = static_cast<const std::byte*>(address);
