@@ -17,6 +17,7 @@ using kernels::cuda::Conv2dAlgorithm;
 using kernels::cuda::Conv2dMath;
 using kernels::cuda::Conv2dPass;
 using kernels::cuda::Conv2dPlan;
+using kernels::cuda::mma_tile_name;
 using kernels::cuda::TunedConv2d;
 using nlohmann::json;
 
@@ -106,10 +107,6 @@ class Row {
   std::string place_;
 };
 
-std::string tile_name(int tile) {
-  return to_string(Conv2dPlan{.algorithm = Conv2dAlgorithm::mma, .tile = tile});
-}
-
 Conv2dPlan parse_plan(const Row& row) {
   const std::string backend = row.text("backend");
   if (backend == "cudnn")
@@ -119,7 +116,7 @@ Conv2dPlan parse_plan(const Row& row) {
   plan.splits = static_cast<int>(row.integer("splits", 1, kMaxSplits));
   if (plan.algorithm != Conv2dAlgorithm::mma) return plan;
   const std::string tile = row.text("tile");
-  while (plan.tile < kernels::cuda::kMmaTileCount && tile_name(plan.tile) != tile)
+  while (plan.tile < kernels::cuda::kMmaTileCount && mma_tile_name(plan.tile) != tile)
     ++plan.tile;
   if (plan.tile == kernels::cuda::kMmaTileCount) row.fail("tile", "is none that whisker has");
   return plan;
@@ -164,7 +161,7 @@ json to_json(const TunedConv2d& row) {
   object.update({{"backend", "own"},
                  {"algorithm", name_of<Conv2dAlgorithm>(row.plan.algorithm, kOwnAlgorithms)},
                  {"splits", row.plan.splits}});
-  if (row.plan.algorithm == Conv2dAlgorithm::mma) object["tile"] = tile_name(row.plan.tile);
+  if (row.plan.algorithm == Conv2dAlgorithm::mma) object["tile"] = mma_tile_name(row.plan.tile);
   return object;
 }
 

@@ -38,9 +38,8 @@ Kernel kernel_of(const Conv2dPlan& plan, const Conv2dFacts& facts) {
   const double traffic = 64.0 / tile.block_m + 64.0 / tile.block_n;
   const double peak = facts.math == Conv2dMath::bfloat16 ? 1024.0 : 512.0;
   const int by_shared = static_cast<int>(facts.max_shared_bytes) / tile.shared_bytes();
-  const int by_threads = 512 / tile.threads();  // at 128 registers a thread
   return {tile.block_m, tile.block_n, kMmaBlockKBytes / element_bytes(facts.math),
-          std::clamp(by_shared, 1, by_threads), peak / (0.6 + 0.4 * traffic)};
+          std::clamp(by_shared, 1, tile.blocks), peak / (0.6 + 0.4 * traffic)};
 }
 
 struct Sizes {
@@ -98,8 +97,15 @@ int best_splits(const Kernel& kernel, const Sizes& sizes, int sm_count) {
 bool is_name(std::string_view name) {
   if (name == "simt" || name == "few_channels") return true;
   for (int tile = 0; tile < kMmaTileCount; ++tile)
-    if (name == to_string({.algorithm = Conv2dAlgorithm::mma, .tile = tile})) return true;
+    if (name == mma_tile_name(tile)) return true;
   return false;
+}
+
+std::string all_names() {
+  std::string names = "simt, few_channels";
+  for (int tile = 0; tile < kMmaTileCount; ++tile)
+    names += (tile + 1 < kMmaTileCount ? ", " : " or ") + mma_tile_name(tile);
+  return names;
 }
 
 }  // namespace
@@ -121,7 +127,11 @@ std::string to_string(const Conv2dPlan& plan) {
     case Conv2dAlgorithm::mma:
       break;
   }
-  return str(kMmaTiles[plan.tile].block_m, "x", kMmaTiles[plan.tile].block_n);
+  return mma_tile_name(plan.tile);
+}
+
+std::string mma_tile_name(int tile) {
+  return str(kMmaTiles[tile].block_m, "x", kMmaTiles[tile].block_n);
 }
 
 bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
@@ -170,7 +180,7 @@ std::vector<Conv2dPlan> rank_conv2d_plans(Conv2dPass pass, const Conv2dShape& sh
 Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
                                    const Conv2dFacts& facts, std::string_view wanted) {
   check(wanted.empty() || is_name(wanted), "conv2d: there is no algorithm or tile '", wanted,
-        "'; WHISKER_CONV_TILE is simt, few_channels, 128x128, 128x64 or 64x64");
+        "'; WHISKER_CONV_TILE is ", all_names());
   const std::vector<Conv2dPlan> plans = rank_conv2d_plans(pass, shape, facts);
   const auto named = std::find_if(plans.begin(), plans.end(), [&](const Conv2dPlan& plan) {
     return to_string(plan) == wanted;

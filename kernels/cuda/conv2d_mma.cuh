@@ -162,7 +162,7 @@ inline constexpr int kMmaThreads = kMmaTiles[kTile].threads();
 
 /// c[m, n] = bias[n] + sum over the split's k of a[m, k] b[k, n]; split z goes to c + z * pitch.
 template <class Gemm, int kTile, class T, class TC>
-__global__ void __launch_bounds__(kMmaThreads<kTile>, 2)
+__global__ void __launch_bounds__(kMmaThreads<kTile>, kMmaTiles[kTile].blocks)
     conv2d_mma_kernel(const T* __restrict__ a, const T* __restrict__ b,
                       const float* __restrict__ bias, TC* __restrict__ c, std::int64_t split_pitch,
                       const __grid_constant__ GemmGroup<Gemm> group) {

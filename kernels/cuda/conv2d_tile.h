@@ -20,9 +20,10 @@ inline constexpr int kMmaBlockKBytes = 64;
 inline constexpr int kMmaStepBytes = 32;
 inline constexpr int kChunkBytes = 16;
 
-/// Tile of one block of the tensor-core kernels; a warp computes warp_m x warp_n of it.
+/// Tile of one block of the tensor-core kernels; a warp computes warp_m x warp_n of it. The
+/// compiler keeps to as many registers as let `blocks` of them share a multiprocessor.
 struct MmaTile {
-  int block_m, block_n, warp_m, warp_n, stages;
+  int block_m, block_n, warp_m, warp_n, stages, blocks;
 
   constexpr int warps_n() const { return block_n / warp_n; }
   constexpr int threads() const { return block_m / warp_m * warps_n() * 32; }
@@ -31,9 +32,12 @@ struct MmaTile {
 };
 
 inline constexpr MmaTile kMmaTiles[] = {
-    {.block_m = 128, .block_n = 128, .warp_m = 64, .warp_n = 32, .stages = 3},
-    {.block_m = 128, .block_n = 64, .warp_m = 64, .warp_n = 32, .stages = 4},
-    {.block_m = 64, .block_n = 64, .warp_m = 32, .warp_n = 32, .stages = 4},
+    {.block_m = 256, .block_n = 128, .warp_m = 64, .warp_n = 64, .stages = 3, .blocks = 1},
+    {.block_m = 128, .block_n = 256, .warp_m = 64, .warp_n = 64, .stages = 3, .blocks = 1},
+    {.block_m = 128, .block_n = 128, .warp_m = 64, .warp_n = 32, .stages = 3, .blocks = 2},
+    {.block_m = 256, .block_n = 64, .warp_m = 64, .warp_n = 64, .stages = 3, .blocks = 2},
+    {.block_m = 128, .block_n = 64, .warp_m = 64, .warp_n = 32, .stages = 4, .blocks = 3},
+    {.block_m = 64, .block_n = 64, .warp_m = 32, .warp_n = 32, .stages = 4, .blocks = 4},
 };
 inline constexpr int kMmaTileCount = sizeof(kMmaTiles) / sizeof(kMmaTiles[0]);
 

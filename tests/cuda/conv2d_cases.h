@@ -73,6 +73,8 @@ inline const std::vector<CudaConvCase>& tiled_cuda_convs() {
       {"kernel 5, stride 2, tails everywhere", same_shape(2, 9, 11, 24, 40, 5, 5, 2, 2)},
       {"whole tiles", same_shape(2, 8, 8, 32, 128, 2, 1, 1, 1)},
       {"more than one tile in m and n", same_shape(3, 9, 7, 8, 136, 2, 2, 1, 1)},
+      {"several of the largest tiles of y", same_shape(1, 15, 19, 8, 264, 1, 1, 1, 1)},
+      {"several of the largest tiles of dx", same_shape(1, 15, 19, 264, 8, 1, 1, 1, 1)},
       {"kernel 4, stride 3", same_shape(1, 13, 11, 24, 16, 4, 4, 3, 3)},
       {"kernel 7, stride 1", same_shape(1, 6, 5, 8, 16, 7, 7, 1, 1)},
       {"kernel 2 x 6, stride 2 x 1", same_shape(1, 8, 9, 16, 8, 2, 6, 2, 1)},

@@ -48,8 +48,8 @@ TEST_CASE("conv2d chooses large tiles where they fill the device, and small ones
   const auto tile_of = [](const Conv2dShape& shape) {
     return to_string(choose_conv2d_algorithm(Conv2dPass::forward, shape, kHopper));
   };
-  CHECK(tile_of(same_shape(64, 64, 64, 256, 512, 5, 5, 1, 1)) == "128x128");
-  CHECK(tile_of(same_shape(64, 32, 32, 256, 64, 5, 5, 1, 1)) != "128x128");
+  CHECK(tile_of(same_shape(64, 64, 64, 256, 512, 5, 5, 1, 1)) == "256x128");
+  CHECK(tile_of(same_shape(64, 64, 64, 256, 64, 5, 5, 1, 1)) == "256x64");
   CHECK(tile_of(same_shape(2, 8, 8, 64, 64, 3, 3, 1, 1)) == "64x64");
 }
 
@@ -69,14 +69,17 @@ TEST_CASE("conv2d splits a long sum of few results among all multiprocessors", "
 TEST_CASE("conv2d's override names any kernel and holds where that is applicable",
           "[conv2d][choice]") {
   for (const Conv2dPass pass : kPasses) {
-    for (const char* name : {"simt", "128x128", "128x64", "64x64"})
-      CHECK(to_string(choose_conv2d_algorithm(pass, kWide, kHopper, name)) == name);
+    for (int tile = 0; tile < kMmaTileCount; ++tile)
+      CHECK(choose_conv2d_algorithm(pass, kWide, kHopper, mma_tile_name(tile)).tile == tile);
+    CHECK(to_string(choose_conv2d_algorithm(pass, kWide, kHopper, "simt")) == "simt");
     CHECK(to_string(choose_conv2d_algorithm(pass, kPicture, kHopper, "few_channels")) ==
           "few_channels");
     CHECK(to_string(choose_conv2d_algorithm(pass, kOdd, kHopper, "128x64")) == "simt");
   }
   CHECK_THROWS_WITH(choose_conv2d_algorithm(Conv2dPass::forward, kWide, kHopper, "256x256"),
-                    Catch::Contains("conv2d: there is no algorithm or tile '256x256'"));
+                    Catch::Contains("conv2d: there is no algorithm or tile '256x256'; "
+                                    "WHISKER_CONV_TILE is simt, few_channels, 256x128, 128x256, "
+                                    "128x128, 256x64, 128x64 or 64x64"));
 }
 
 TEST_CASE("every plan that conv2d ranks is applicable, and every applicable kernel is ranked",

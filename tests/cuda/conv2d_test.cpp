@@ -347,7 +347,7 @@ TEST_CASE("conv2d on CUDA uses the bfloat16 copy of a weight until it is cleared
   DeviceArray<bfloat16> y(static_cast<std::size_t>(shape.output_size()));
   kernels::PackedWeights packed;
   const auto run = [&] {
-    conv2d_forward({.algorithm = Conv2dAlgorithm::mma, .tile = 2}, x.get(),
+    conv2d_forward({.algorithm = Conv2dAlgorithm::mma}, x.get(),
                    kernels::Weight<float>{weight.get(), &packed},
                    static_cast<const float*>(nullptr), y.get(), shape, test_context());
     return y.download();
@@ -364,7 +364,7 @@ TEST_CASE("conv2d on CUDA says that a plan does not fit a shape", "[conv2d][cuda
   const DeviceInputs<bfloat16> in(make_inputs(shape, Conv2dPass::forward));
   CHECK_THROWS_WITH(run_image_pass({.algorithm = Conv2dAlgorithm::mma}, Conv2dPass::forward, in,
                                    shape, test_context()),
-                    Catch::Contains("conv2d: the plan 128x128 does not compute x [1,4,4,7]"));
+                    Catch::Contains("conv2d: the plan 256x128 does not compute x [1,4,4,7]"));
 }
 
 }  // namespace whisker::testing

@@ -1,5 +1,6 @@
 // Who computes a convolution: our kernels or cuDNN.
 #include <whisker/kernels/cuda/context.h>
+#include <whisker/kernels/cuda/conv2d_tile.h>
 #include <whisker/kernels/cuda/conv2d_tuning.h>
 
 #include "catch.h"
@@ -51,7 +52,7 @@ TEST_CASE("conv2d takes cuDNN for much work that ours would do without tensor co
 }
 
 TEST_CASE("conv2d takes what was measured to be the fastest", "[conv2d][choice]") {
-  const Conv2dPlan tile{.algorithm = Conv2dAlgorithm::mma, .tile = 2};
+  const Conv2dPlan tile{.algorithm = Conv2dAlgorithm::mma, .tile = kMmaTileCount - 1};
   const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
   REQUIRE(choose(kEvenChannels, facts_with_cudnn(), {}) != tile);
   CHECK(choose(kEvenChannels, facts_with_cudnn(), {.tuned = tile}) == tile);
