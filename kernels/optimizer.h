@@ -73,7 +73,8 @@ void sgd_update(std::span<const Segment<T>> segments, const StepSource<SgdStep>&
 template <class T>
 void rmsprop_update(std::span<const Segment<T>> segments, const StepSource<RmsPropStep>& step,
                     Context& context);
-/// theta = decay * theta + (1 - decay) * g: theta is an average, g a new value.
+/// theta = decay * theta + (1 - decay) * g: theta is an average, g a new value. A decay of 0 copies
+/// g, whatever theta was.
 template <class T>
 void average_update(std::span<const Segment<T>> segments, const StepSource<double>& decay,
                     Context& context);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include <whisker/core/ops/finite.h>
 #include <whisker/core/safetensors.h>
@@ -73,6 +74,8 @@ TEST_CASE("an average takes over buffers as they are", "[ema]") {
   optim::Ema ema(block, 0.999);
   for (std::uint64_t step = 0; step < 3; ++step) {
     block(random_tensor({2, 4, 4, 2}, Dtype::float32, step));
+    for (const auto& [name, buffer] : block.buffers())
+      set_element(ema.state_dict().at(name), 1, std::numeric_limits<double>::quiet_NaN());
     ema.update(block);
     for (const auto& [name, buffer] : block.buffers()) {
       INFO(name);

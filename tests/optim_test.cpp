@@ -247,6 +247,10 @@ TEST_CASE("an update is blocked by a gradient that is no number, and nobody has 
           "[optim]") {
   Parameters parameters = some_parameters();
   optim::Adam adam(parameters, {});
+  SECTION("with its numbers in the launch") {}
+  SECTION("with its numbers on the device") {
+    adam.keep_numbers_on_device();
+  }
   const auto state = [&] {
     nn::StateDict all = adam.state_dict();
     for (const auto& [name, tensor] : parameters)

@@ -1,7 +1,7 @@
 // Casts, sums of two arrays in place, fills, and copies of rows at a stride.
-#include <algorithm>
 #include <cstddef>
 
+#include <whisker/kernels/cuda/copy_parts.h>
 #include <whisker/kernels/cuda/elementwise.h>
 #include <whisker/kernels/cuda/index_divisor.h>
 #include <whisker/kernels/cuda/vector.cuh>
@@ -77,20 +77,12 @@ void fill(T value, T* y, std::int64_t n, Context& context) {
 }
 
 void copy_rows(const void* x, void* y, const CopyShape& shape, Context& context) {
-  constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
-  if (shape.rows == 0) return;
   const auto* from = static_cast<const std::byte*>(x);
   auto* to = static_cast<std::byte*>(y);
-  CopyShape part = shape;
-  for (std::int64_t column = 0; column < shape.row_bytes; column += kMostBytes) {
-    part.row_bytes = std::min(kMostBytes, shape.row_bytes - column);
-    const std::int64_t most_rows = kMostBytes / part.row_bytes;
-    for (std::int64_t row = 0; row < shape.rows; row += most_rows) {
-      part.rows = std::min(most_rows, shape.rows - row);
-      copy_part(from + row * shape.x_stride + column, to + row * shape.y_stride + column, part,
-                context);
-    }
-  }
+  for_each_copy_part(shape, std::int64_t{1} << 30,
+                     [&](std::int64_t at_x, std::int64_t at_y, const CopyShape& part) {
+                       copy_part(from + at_x, to + at_y, part, context);
+                     });
 }
 
 #define WHISKER_INSTANTIATE_CAST(From, To) \

@@ -52,7 +52,7 @@ const Case kCases[] = {
     {{37, 24}, {37, 1}, 0},  // per row
     {{5, 1, 16}, {1, 7, 16}, 0},
     {{2, 3, 1, 2, 1, 8}, {2, 1, 4, 1, 3, 8}, 0},
-    {{300, 400}, {400}, 0},  // more than the grid holds at a time
+    {{300, 400}, {400}, 0},  // more than a small grid holds at a time
     {{0, 8}, {8}, 0},
 };
 
@@ -68,7 +68,7 @@ void check_binary(const char* name, Op op, double (*definition)(double, double))
     const Results results = run_in_all_orders([&]() -> Results {
       const DeviceSlice<T> device_c(expected.values.size(), c.offset);
       kernels::cuda::binary_forward(device_a.get(), device_b.get(), device_c.get(),
-                                    walk_over(c.a, c.b, expected.shape), op, test_context());
+                                    walk_over(c.a, c.b, expected.shape), op, test_context_small());
       return {device_c.download()};
     });
     // One operation rounded to float, or eight for the cross entropy's; then to T.

@@ -51,6 +51,15 @@ Context& test_context_tf32() {
   return context;
 }
 
+Context& test_context_small() {
+  static Context context = [] {
+    Context copy = test_context();
+    copy.sm_count = 1;
+    return copy;
+  }();
+  return context;
+}
+
 void synchronize() {
   check_cuda(cudaStreamSynchronize(test_context().stream), "cudaStreamSynchronize");
 }

@@ -15,6 +15,8 @@ namespace whisker::testing {
 kernels::cuda::Context& test_context();
 /// The same, but products of floats may be rounded to TF32.
 kernels::cuda::Context& test_context_tf32();
+/// The same, but as on a device with one multiprocessor, where threads soon walk on.
+kernels::cuda::Context& test_context_small();
 
 /// Waits for the tests' stream; throws Error if a kernel failed.
 void synchronize();

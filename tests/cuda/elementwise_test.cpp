@@ -1,7 +1,9 @@
 #include "reference/elementwise.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include <whisker/kernels/cuda/copy_parts.h>
 #include <whisker/kernels/cuda/elementwise.h>
 
 #include "catch.h"
@@ -20,7 +22,8 @@ const reference::Elementwise& definition(const std::string& name) {
   throw Error("no definition of " + name);
 }
 
-/// Whole vectors, tails, one element, more than the grid holds at a time, none; then misaligned.
+/// Whole vectors, tails, one element, more than a small grid holds at a time, none; then
+/// misaligned.
 struct Size {
   std::int64_t n;
   std::size_t offset;
@@ -52,9 +55,10 @@ void check_unary(const char* name, Op op, double low, double high) {
     const DeviceSlice<T> device_saved(saved, size.offset);
     const Results results = run_in_all_orders([&]() -> Results {
       const DeviceSlice<T> device_y(count, size.offset), device_dx(count, size.offset);
-      kernels::cuda::unary_forward(device_x.get(), device_y.get(), size.n, op, test_context());
+      kernels::cuda::unary_forward(device_x.get(), device_y.get(), size.n, op,
+                                   test_context_small());
       kernels::cuda::unary_backward(device_dy.get(), device_saved.get(), device_dx.get(), size.n,
-                                    op, test_context());
+                                    op, test_context_small());
       return {device_y.download(), device_dx.download()};
     });
     CHECK(mismatch_beyond(results[0], y, [&](std::size_t i) { return error_of<T>(y[i]); }) == "");
@@ -181,7 +185,7 @@ TEST_CASE("Rows at a stride are copied in the widest words that fit", "[cuda][el
     std::size_t x_offset, y_offset;
   };
   const Case cases[] = {{3, 64, 96, 128, 0, 16}, {5, 12, 20, 12, 4, 8},   {7, 6, 10, 14, 2, 6},
-                        {4, 5, 9, 7, 1, 3},      {1, 70'001, 0, 0, 0, 0}, {1000, 16, 16, 32, 0, 0},
+                        {4, 5, 9, 7, 1, 3},      {1, 70'001, 0, 0, 0, 0}, {3000, 16, 16, 32, 0, 0},
                         {3, 64, 96, 128, 4, 0},  {0, 8, 8, 8, 0, 0},      {3, 0, 8, 8, 0, 0}};
   for (const Case& c : cases) {
     CAPTURE(c.rows, c.row_bytes, c.x_stride, c.y_stride);
@@ -201,8 +205,33 @@ TEST_CASE("Rows at a stride are copied in the widest words that fit", "[cuda][el
     kernels::cuda::copy_rows(
         device_x.get() + c.x_offset, device_y.get() + c.y_offset,
         {.rows = c.rows, .row_bytes = c.row_bytes, .x_stride = c.x_stride, .y_stride = c.y_stride},
-        test_context());
+        test_context_small());
     const bool same = device_y.download() == expected;  // not printed: bytes are no text
     CHECK(same);
   }
+}
+
+TEST_CASE("Parts of a large copy make up the whole", "[cuda][elementwise]") {
+  // Bytes that a launch may copy: some of a row, a row and some, all.
+  for (const std::int64_t most : {3, 10, 25, 1000})
+    for (const kernels::CopyShape& shape :
+         {kernels::CopyShape{.rows = 7, .row_bytes = 10, .x_stride = 12, .y_stride = 11},
+          kernels::CopyShape{.rows = 1, .row_bytes = 31, .x_stride = 0, .y_stride = 0},
+          kernels::CopyShape{.rows = 0, .row_bytes = 10, .x_stride = 10, .y_stride = 10},
+          kernels::CopyShape{.rows = 7, .row_bytes = 0, .x_stride = 1, .y_stride = 2}}) {
+      CAPTURE(most, shape.rows, shape.row_bytes);
+      std::vector<std::pair<std::int64_t, std::int64_t>> moved, expected;  // places in y and in x
+      for (std::int64_t row = 0; row < shape.rows; ++row)
+        for (std::int64_t i = 0; i < shape.row_bytes; ++i)
+          expected.emplace_back(row * shape.y_stride + i, row * shape.x_stride + i);
+      kernels::cuda::for_each_copy_part(
+          shape, most, [&](std::int64_t at_x, std::int64_t at_y, const kernels::CopyShape& part) {
+            CHECK(part.rows * part.row_bytes <= most);
+            for (std::int64_t row = 0; row < part.rows; ++row)
+              for (std::int64_t i = 0; i < part.row_bytes; ++i)
+                moved.emplace_back(at_y + row * part.y_stride + i, at_x + row * part.x_stride + i);
+          });
+      std::sort(moved.begin(), moved.end());
+      CHECK(moved == expected);
+    }
 }

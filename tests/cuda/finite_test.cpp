@@ -31,7 +31,7 @@ std::int32_t find(const std::vector<std::vector<double>>& arrays, std::size_t of
     const DeviceArray<std::int32_t> found(std::vector<std::int32_t>{first});
     const std::uint64_t before = cuda::activity.launches;
     cuda::find_not_finite(values, found.get(), test_context());
-    CHECK(cuda::activity.launches - before == (arrays.size() > 144 ? 2 : 1));
+    CHECK(cuda::activity.launches - before == (arrays.size() > 145 ? 2 : 1));
     return {to_doubles(found.download())};
   });
   return static_cast<std::int32_t>(results[0][0]);
@@ -65,8 +65,10 @@ TEST_CASE("The first array with a number that is none is found in one launch", "
 
 TEST_CASE("More arrays than one launch takes are all looked at", "[cuda][finite]") {
   std::vector<std::vector<double>> arrays(200, {1.0});
-  arrays[199][0] = kNaN;
-  CHECK(find(arrays) == 299);
-  arrays[150][0] = kNaN;
-  CHECK(find(arrays) == 250);
+  CHECK(find(arrays) == kAllFinite);
+  // The last first, on both sides of where a launch of 145 ends.
+  for (const int at : {199, 146, 145, 144, 143, 0}) {
+    arrays[static_cast<std::size_t>(at)][0] = kNaN;
+    CHECK(find(arrays) == 100 + at);
+  }
 }

@@ -31,7 +31,7 @@ void check_fill(CpuFill on_cpu, CudaFill on_device, float first, float second, d
     on_cpu(expected.data(), size.n, first, second, kFill, context);
     const Results results = run_in_all_orders([&]() -> Results {
       const DeviceSlice<float> y(expected.size(), size.offset);
-      on_device(y.get(), size.n, first, second, kFill, test_context());
+      on_device(y.get(), size.n, first, second, kFill, test_context_small());
       return {y.download()};
     });
     // One unit in the last place is up to twice the relative rounding error times two.

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cuda/sum_parts.h>
 
 #include "catch.h"
 #include "kernel_test.h"
@@ -65,9 +66,7 @@ TEST_CASE("Sums over an axis are exact up to the rounding of the result", "[cuda
 
 TEST_CASE("Sums over an axis do not depend on the size of the device", "[cuda][reduce]") {
   // On one multiprocessor a block sums several rows or matrices after each other.
-  kernels::cuda::Context small = test_context();
-  small.sm_count = 1;
-  for (const Shape& shape : {Shape{50, 30, 20}, Shape{50, 30, 1}, Shape{1001, 3, 2}}) {
+  for (const Shape& shape : {Shape{50, 30, 20}, Shape{150, 30, 1}, Shape{1001, 3, 2}}) {
     CAPTURE(shape);
     const DeviceSlice<float> x(random_values<float>(shape.numel(), 1));
     const auto run_on = [&](kernels::cuda::Context& context) {
@@ -78,7 +77,7 @@ TEST_CASE("Sums over an axis do not depend on the size of the device", "[cuda][r
         return {y.download()};
       });
     };
-    CHECK((run_on(small) == run_on(test_context())));
+    CHECK((run_on(test_context_small()) == run_on(test_context())));
   }
 }
 
@@ -89,4 +88,27 @@ TEST_CASE("A sum keeps small terms beside a large one", "[cuda][reduce]") {
   kernels::cuda::reduce_sum(device_x.get(), y.get(), {.reduce = 10'000}, test_context());
   // 2^24 + 9999 lies between two floats, whose distance there is 2.
   CHECK(std::abs(y.download()[0] - (16'777'216.0 + 9999.0)) <= 1.0);
+}
+
+TEMPLATE_TEST_CASE("Parts of sums are added in order and rounded once", "[cuda][reduce]", float,
+                   bfloat16) {
+  for (const std::int64_t size : {1, 257, 3001})  // the last is more than a small grid holds
+    for (const int count : {1, 2, 7}) {
+      CAPTURE(size, count);
+      const auto parts = random_values<float>(size * count, 1);
+      std::vector<double> sums;
+      for (std::int64_t i = 0; i < size; ++i) {
+        float sum = 0.0f;
+        for (int part = 0; part < count; ++part)
+          sum += static_cast<float>(parts[static_cast<std::size_t>(part * size + i)]);
+        sums.push_back(sum);
+      }
+      const DeviceSlice<float> device_parts(parts);
+      const Results results = run_in_all_orders([&]() -> Results {
+        const DeviceSlice<TestType> y(sums.size());
+        kernels::cuda::sum_parts(device_parts.get(), y.get(), size, count, test_context_small());
+        return {y.download()};
+      });
+      CHECK(mismatch(results[0], to_doubles(from_doubles<TestType>(sums)), 0.0, 0.0) == "");
+    }
 }
