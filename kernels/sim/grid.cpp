@@ -9,6 +9,7 @@
 
 #include <whisker/kernels/sim/block.h>
 #include <whisker/kernels/sim/grid.h>
+#include <whisker/kernels/sim/launch_record.h>
 
 namespace whisker::inline v0_1::kernels::sim {
 namespace {
@@ -125,7 +126,9 @@ std::string run_grid(const Launch& launch) {
   const auto useful =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(threads, 1)), grid.blocks());
   workers.run(grid, static_cast<std::size_t>(useful) - 1);
-  return grid.take_report();
+  std::string report = grid.take_report();
+  if (report.empty()) record_launch(launch);
+  return report;
 }
 
 }  // namespace whisker::inline v0_1::kernels::sim

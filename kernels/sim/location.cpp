@@ -23,7 +23,6 @@ std::uintptr_t anchor() {
   return reinterpret_cast<std::uintptr_t>(&anchor);
 }
 
-/// What addr2line takes: the address itself, or its offset in a position-independent file.
 std::uintptr_t file_address(std::uintptr_t address, const Dl_info& info) {
   const auto* header = static_cast<const Elf64_Ehdr*>(info.dli_fbase);
   return header->e_type == ET_DYN ? address - reinterpret_cast<std::uintptr_t>(info.dli_fbase)
@@ -68,6 +67,12 @@ const Source& source_of(Location location) {
 }
 
 }  // namespace
+
+std::uintptr_t file_address(const void* code) {
+  Dl_info info;
+  const auto address = reinterpret_cast<std::uintptr_t>(code);
+  return dladdr(code, &info) == 0 ? address : file_address(address, info);
+}
 
 Location location_of(const void* return_address) {
   const auto distance =

@@ -8,6 +8,10 @@
 
 namespace whisker::inline v0_1::kernels::sim {
 
+/// What addr2line and nm call an address of code: itself, or its offset in a file that may be
+/// loaded anywhere.
+std::uintptr_t file_address(const void* code);
+
 /// A return address of this program, or a call site of a wrapper.
 using Location = std::uint32_t;
 

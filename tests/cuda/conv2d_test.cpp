@@ -1,17 +1,15 @@
 // Every kernel of the three convolutions against the definition in double.
+#include "reference/conv2d.h"
+
 #include <cmath>
 #include <cstring>
-#include <functional>
 
 #include <whisker/kernels/cuda/conv2d_plan.h>
-#ifdef WHISKER_SIM
-#include <whisker/kernels/sim/config.h>
-#endif
 
 #include "catch.h"
 #include "conv2d_cases.h"
 #include "device_array.h"
-#include "reference/conv2d.h"
+#include "kernel_test.h"
 
 namespace whisker::testing {
 namespace {
@@ -220,22 +218,6 @@ void check_cases(const std::vector<CudaConvCase>& cases, Context& context) {
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
-
-/// Calls body under each order of threads and blocks; on a GPU, twice under its own.
-void in_every_order(const std::function<void()>& body) {
-#ifdef WHISKER_SIM
-  using kernels::sim::Order;
-  for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
-    kernels::sim::Config config = kernels::sim::config();
-    config.order = config.block_order = order;
-    const kernels::sim::ConfigScope scope(config);
-    body();
-  }
-#else
-  body();
-  body();
-#endif
 }
 
 template <class T>

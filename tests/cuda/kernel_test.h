@@ -84,8 +84,11 @@ class DeviceSlice {
 /// The outputs of one run of a kernel.
 using Results = std::vector<std::vector<double>>;
 
-/// Runs kernels in several orders of threads and blocks (on a GPU: twice), fails the test unless
-/// the results have equal bits, and returns them.
+/// Calls body under each order of threads and blocks; on a GPU, twice under its own.
+void in_every_order(const std::function<void()>& body);
+
+/// Runs kernels in every order, fails the test unless the results have equal bits, and returns
+/// them.
 Results run_in_all_orders(const std::function<Results()>& run);
 
 /// Empty if |actual - expected| <= allowed everywhere (a NaN is not), else the worst element, both

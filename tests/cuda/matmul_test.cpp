@@ -104,6 +104,7 @@ TEST_CASE("Products in large tiles follow the definition", "[cuda][matmul]") {
   for (const bool transposed : {false, true}) {
     check_matmul<float>(large, transposed, !transposed, Precision::kFloat);
     check_matmul<float>(whole, transposed, transposed, Precision::kTf32);
+    check_matmul<float>(whole, transposed, !transposed, Precision::kTf32);
     check_matmul<bfloat16>(large, transposed, transposed, Precision::kBfloat16);
     check_matmul<bfloat16>(whole, transposed, !transposed, Precision::kBfloat16);
   }
