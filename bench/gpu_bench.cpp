@@ -16,6 +16,7 @@
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/cuda/error.h>
+#include <whisker/kernels/cuda/matmul_choice.h>
 #include <whisker/kernels/cuda/runtime.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/matmul.h>
@@ -141,7 +142,9 @@ GpuPeak measure_gpu_peak(GpuDtype dtype, cuda::Context& context, GpuTimer& timer
     Tensor c = Tensor::empty({kSize, kSize}, whisker::dtype_of<T>);
     const T *a_data = a.kernel_data<T>(), *b_data = b.kernel_data<T>();
     T* c_data = c.kernel_mutable_data<T>();
-    Body product = [&] { cuda::matmul(a_data, b_data, c_data, shape, context); };
+    Body product = [&] {
+      cuda::matmul(cuda::Backend::own, a_data, b_data, c_data, shape, context);
+    };
     peak.product = "our own product";
     if constexpr (cudnn::kWithCudnn) {
       if (cudnn::cublas_available()) {
@@ -167,15 +170,15 @@ bool bench_gpu(const std::vector<ConvCase>& convolutions, const GpuOptions& opti
 
   // Malformed tables are refused before hours are spent on a new one.
   const std::string old_table = options.tune_path.empty() ? "" : text_of_file(options.tune_path);
-  std::vector<cuda::TunedConv2d> tuned =
-      old_table.empty() ? std::vector<cuda::TunedConv2d>{}
-                        : whisker::parse_tuning(old_table, device, options.tune_path);
+  whisker::Tuning tuned;
+  if (!old_table.empty()) tuned = whisker::parse_tuning(old_table, device, options.tune_path);
   std::vector<GpuResult> results;
   const auto add = [&](const std::vector<GpuResult>& more) {
     results.insert(results.end(), more.begin(), more.end());
   };
   for (const ConvCase& c : convolutions)
-    add(bench_gpu_convolution(c, setting, tuned));
+    add(bench_gpu_convolution(c, setting, tuned.conv2d));
+  if (!options.tune_path.empty()) add(bench_gpu_backends(convolutions, setting, tuned));
   add(bench_gpu_others(setting));
   whisker::check<whisker::InputError>(!results.empty(), "--filter ", options.filter,
                                       ": no case has this in its name");

@@ -110,7 +110,7 @@ class ConvolutionBench {
  private:
   Conv2dPlan choice_of_ours(Conv2dPass pass) const {
     const Conv2dWish wish{
-        .policy = Conv2dPolicy::own,
+        .policy = Policy::own,
         .tuned = find_tuned_conv2d(setting_.context.device, pass, case_.shape, facts_.math)};
     return choose_conv2d_plan(pass, case_.shape, facts_, wish);
   }

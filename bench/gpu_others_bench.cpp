@@ -11,6 +11,7 @@
 #include <whisker/kernels/batch_norm.h>
 #include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cuda/matmul_choice.h>
 #include <whisker/kernels/cudnn/activation.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/batch_norm.h>
@@ -58,8 +59,9 @@ GpuResult bench_product(const Product& product, const GpuSetting& setting) {
   Tensor rival_c = Tensor::empty({s.m, s.n}, whisker::dtype_of<T>);
   const T *a_data = a.kernel_data<T>(), *b_data = b.kernel_data<T>();
   GpuResult result{.name = product.name, .kernel = "matmul", .flops = s.flops()};
-  std::vector<Body> bodies{
-      [&] { cuda::matmul(a_data, b_data, c.kernel_mutable_data<T>(), s, context); }};
+  std::vector<Body> bodies{[&] {
+    cuda::matmul(cuda::Backend::own, a_data, b_data, c.kernel_mutable_data<T>(), s, context);
+  }};
   if constexpr (cudnn::kWithCudnn) {
     if (cudnn::cublas_available()) {
       result.rival = "cuBLAS";

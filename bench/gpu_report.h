@@ -45,6 +45,11 @@ std::vector<GpuResult> bench_gpu_convolution(
     const ConvCase& c, const GpuSetting& setting,
     std::vector<whisker::kernels::cuda::TunedConv2d>& tuned);
 
+/// Products and batch norms of nets with these convolutions, by us and by NVIDIA's libraries; the
+/// faster ones are added to `tuned`.
+std::vector<GpuResult> bench_gpu_backends(const std::vector<ConvCase>& convolutions,
+                                          const GpuSetting& setting, whisker::Tuning& tuned);
+
 /// Matrix products of the article's dense layers, and the kernels that only move memory.
 std::vector<GpuResult> bench_gpu_others(const GpuSetting& setting);
 

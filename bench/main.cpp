@@ -24,6 +24,9 @@ using whisker::InputError;
 
 constexpr const char* kFooter = R"(Without a GPU it says so and times the CPU.
 
+Environment, for GPUs; docs/environment.md has all:
+  WHISKER_TUNING=FILE   time what an earlier --tune FILE found to be the fastest of ours
+
 Exit codes: 0 done, 1 a kernel's result is wrong or something failed, 2 usage, a device that is not
 there included, 3 bad input or a filter that no case passes, 4 input or output failed, 5 out of
 memory.)";
@@ -47,8 +50,10 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--dtype", o.dtype,
                  "what products are of; default bfloat16 on a GPU, float32 on the CPU")
       ->check(CLI::IsMember({"float32", "tf32", "bfloat16"}));
-  app.add_option("--tune", o.gpu.tune_path,
-                 "GPU: time every tile and write the fastest to this file for WHISKER_TUNING");
+  app.add_option(
+      "--tune", o.gpu.tune_path,
+      "GPU: time all kernels, cuDNN's and cuBLAS's too, and write the fastest right ones "
+      "to this file for WHISKER_TUNING");
   app.add_option("--rounds", o.gpu.rounds, "GPU: times that each kernel runs")
       ->check(CLI::PositiveNumber);
   app.add_option("--size", o.size, "picture side in pixels")->check(CLI::Range(16, 1024));

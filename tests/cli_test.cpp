@@ -363,6 +363,7 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
     CHECK(run_catgan({"help", command}, folder.path()).out == text.out);
     CHECK_THAT(text.out, ContainsSubstring("Examples:\n  catgan"));
   }
-  for (const char* variable : {"WHISKER_GRAPH=", "WHISKER_CONV=", "WHISKER_TUNING="})
+  for (const char* variable :
+       {"WHISKER_GRAPH=", "WHISKER_CONV=", "WHISKER_NORM=", "WHISKER_MATMUL=", "WHISKER_TUNING="})
     CHECK_THAT(run_catgan({"help", "train"}, folder.path()).out, ContainsSubstring(variable));
 }

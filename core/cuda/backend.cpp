@@ -7,7 +7,6 @@
 
 #include <whisker/core/backend.h>
 #include <whisker/core/cuda/tuning.h>
-#include <whisker/kernels/cuda/conv2d_tuning.h>
 #include <whisker/kernels/cuda/runtime.h>
 
 namespace whisker::inline v0_1 {
@@ -47,7 +46,7 @@ class Gpu {
     context_.max_shared_bytes = properties.max_shared_bytes;
     const char* tuning = std::getenv("WHISKER_TUNING");
     if (tuning != nullptr && *tuning != '\0')
-      cuda::set_tuned_conv2d(index, read_tuning(tuning, properties.name));
+      use_tuning(index, read_tuning(tuning, properties.name));
   }
 
   cuda::Context& context() { return context_; }

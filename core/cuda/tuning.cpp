@@ -13,12 +13,16 @@ namespace whisker::inline v0_1 {
 namespace {
 
 using kernels::Conv2dShape;
+using kernels::cuda::Backend;
+using kernels::cuda::BatchNormPass;
 using kernels::cuda::Conv2dAlgorithm;
-using kernels::cuda::Conv2dMath;
 using kernels::cuda::Conv2dPass;
 using kernels::cuda::Conv2dPlan;
+using kernels::cuda::MathType;
 using kernels::cuda::mma_tile_name;
+using kernels::cuda::TunedBatchNorm;
 using kernels::cuda::TunedConv2d;
+using kernels::cuda::TunedMatmul;
 using nlohmann::json;
 
 constexpr const char* kFormat = "whisker-tuning-1";
@@ -32,10 +36,16 @@ constexpr std::array<std::pair<Conv2dPass, const char*>, 3> kPasses{
     {{Conv2dPass::forward, "forward"},
      {Conv2dPass::backward_data, "backward_data"},
      {Conv2dPass::backward_weight, "backward_weight"}}};
-constexpr std::array<std::pair<Conv2dMath, const char*>, 3> kMaths{
-    {{Conv2dMath::float32, "float32"},
-     {Conv2dMath::tf32, "tf32"},
-     {Conv2dMath::bfloat16, "bfloat16"}}};
+constexpr std::array<std::pair<BatchNormPass, const char*>, 2> kBatchNormPasses{
+    {{BatchNormPass::forward, "forward"}, {BatchNormPass::backward, "backward"}}};
+constexpr std::array<std::pair<MathType, const char*>, 3> kMaths{
+    {{MathType::float32, "float32"}, {MathType::tf32, "tf32"}, {MathType::bfloat16, "bfloat16"}}};
+constexpr std::array<std::pair<MathType, const char*>, 2> kElements{
+    {{MathType::float32, "float32"}, {MathType::bfloat16, "bfloat16"}}};
+constexpr std::array<std::pair<Backend, const char*>, 2> kMatmulBackends{
+    {{Backend::own, "own"}, {Backend::library, "cublas"}}};
+constexpr std::array<std::pair<Backend, const char*>, 2> kBatchNormBackends{
+    {{Backend::own, "own"}, {Backend::library, "cudnn"}}};
 constexpr std::array<std::pair<Conv2dAlgorithm, const char*>, 3> kOwnAlgorithms{
     {{Conv2dAlgorithm::simt, "simt"},
      {Conv2dAlgorithm::mma, "mma"},
@@ -56,7 +66,8 @@ class Row {
 
   template <class... Args>
   [[noreturn]] void fail(const char* field, const Args&... message) const {
-    throw InputError(str(place_, ": \"", field, "\" ", message...));
+    throw InputError(str(place_, ": \"", field, "\" ", message...,
+                         "; mend it, or write a new file with ", "whisker_bench --tune"));
   }
   std::int64_t integer(const char* field, std::int64_t low, std::int64_t high) const {
     return integer_of(field, at(field), low, high);
@@ -69,6 +80,10 @@ class Row {
     for (std::size_t i = 0; i < kCount; ++i)
       values[i] = static_cast<int>(integer_of(field, list[i], low, 1 << 20));
     return values;
+  }
+  bool flag(const char* field) const {
+    if (!at(field).is_boolean()) fail(field, "is neither true nor false");
+    return at(field).get<bool>();
   }
   std::string text(const char* field) const {
     if (!at(field).is_string()) fail(field, "is no text");
@@ -122,7 +137,7 @@ Conv2dPlan parse_plan(const Row& row) {
   return plan;
 }
 
-TunedConv2d parse_row(const Row& row) {
+TunedConv2d parse_conv2d(const Row& row) {
   const auto kernel = row.integers<2>("kernel", 1), stride = row.integers<2>("stride", 1);
   const auto padding = row.integers<4>("padding", 0);
   return {.pass = row.choice<Conv2dPass>("pass", kPasses),
@@ -136,15 +151,49 @@ TunedConv2d parse_row(const Row& row) {
                     .stride_h = stride[0],
                     .stride_w = stride[1],
                     .padding = {padding[0], padding[1], padding[2], padding[3]}},
-          .math = row.choice<Conv2dMath>("dtype", kMaths),
+          .math = row.choice<MathType>("dtype", kMaths),
           .plan = parse_plan(row),
           .microseconds = row.positive("microseconds")};
+}
+
+TunedMatmul parse_matmul(const Row& row) {
+  return {.shape = {.m = row.integer("m", 1, kMaxExtent),
+                    .n = row.integer("n", 1, kMaxExtent),
+                    .k = row.integer("k", 1, kMaxExtent),
+                    .transpose_a = row.flag("transpose_a"),
+                    .transpose_b = row.flag("transpose_b")},
+          .math = row.choice<MathType>("dtype", kMaths),
+          .backend = row.choice<Backend>("backend", kMatmulBackends),
+          .microseconds = row.positive("microseconds")};
+}
+
+TunedBatchNorm parse_batch_norm(const Row& row) {
+  return {.problem = {.pass = row.choice<BatchNormPass>("pass", kBatchNormPasses),
+                      .math = row.choice<MathType>("dtype", kElements),
+                      .rows = row.integer("rows", 1, kMaxExtent),
+                      .channels = row.integer("channels", 1, kMaxExtent),
+                      .leaky_relu = row.flag("leaky_relu")},
+          .backend = row.choice<Backend>("backend", kBatchNormBackends),
+          .microseconds = row.positive("microseconds")};
+}
+
+/// The list of this name, empty if there is none.
+template <class T>
+std::vector<T> parse_rows(const json& lists, const char* name, const std::string& place,
+                          T (*parse)(const Row&)) {
+  std::vector<T> rows;
+  const auto list = lists.find(name);
+  if (list == lists.end()) return rows;
+  check<InputError>(list->is_array(), place, ": \"", name, "\" is no list");
+  for (const json& row : *list)
+    rows.push_back(parse(Row(row, str(place, ": ", name, " row ", rows.size() + 1))));
+  return rows;
 }
 
 json to_json(const TunedConv2d& row) {
   const Conv2dShape& s = row.shape;
   json object = {{"pass", name_of<Conv2dPass>(row.pass, kPasses)},
-                 {"dtype", name_of<Conv2dMath>(row.math, kMaths)},
+                 {"dtype", name_of<MathType>(row.math, kMaths)},
                  {"batch", s.batch},
                  {"in_h", s.in_h},
                  {"in_w", s.in_w},
@@ -165,6 +214,37 @@ json to_json(const TunedConv2d& row) {
   return object;
 }
 
+json to_json(const TunedMatmul& row) {
+  const kernels::MatmulShape& s = row.shape;
+  return {{"dtype", name_of<MathType>(row.math, kMaths)},
+          {"m", s.m},
+          {"n", s.n},
+          {"k", s.k},
+          {"transpose_a", s.transpose_a},
+          {"transpose_b", s.transpose_b},
+          {"backend", name_of<Backend>(row.backend, kMatmulBackends)},
+          {"microseconds", row.microseconds}};
+}
+
+json to_json(const TunedBatchNorm& row) {
+  const kernels::cuda::BatchNormProblem& p = row.problem;
+  return {{"pass", name_of<BatchNormPass>(p.pass, kBatchNormPasses)},
+          {"dtype", name_of<MathType>(p.math, kElements)},
+          {"rows", p.rows},
+          {"channels", p.channels},
+          {"leaky_relu", p.leaky_relu},
+          {"backend", name_of<Backend>(row.backend, kBatchNormBackends)},
+          {"microseconds", row.microseconds}};
+}
+
+template <class T>
+json list_of(const std::vector<T>& rows) {
+  json list = json::array();
+  for (const T& row : rows)
+    list.push_back(to_json(row));
+  return list;
+}
+
 /// The whole file, checked down to the devices.
 json parse_file(const std::string& text, const std::string& source) {
   const json file = json::parse(text, nullptr, false);
@@ -180,37 +260,42 @@ json parse_file(const std::string& text, const std::string& source) {
 
 }  // namespace
 
-std::vector<TunedConv2d> parse_tuning(const std::string& text, const std::string& device,
-                                      const std::string& source) {
+Tuning parse_tuning(const std::string& text, const std::string& device, const std::string& source) {
   const json file = parse_file(text, source);
   const auto found = file["devices"].find(device);
   if (found == file["devices"].end()) return {};
   const std::string place = str("tuning: ", source, ": ", device);
-  check<InputError>(
-      found->is_object() && found->contains("conv2d") && (*found)["conv2d"].is_array(), place,
-      ": \"conv2d\" is no list");
-  std::vector<TunedConv2d> rows;
-  for (const json& row : (*found)["conv2d"])
-    rows.push_back(parse_row(Row(row, str(place, ": row ", rows.size() + 1))));
-  return rows;
+  check<InputError>(found->is_object() && found->contains("conv2d"), place,
+                    ": \"conv2d\" is missing");
+  for (const auto& [name, list] : found->items())
+    check<InputError>(name == "conv2d" || name == "matmul" || name == "batch_norm", place, ": \"",
+                      name, "\" is none of conv2d, matmul, batch_norm");
+  return {.conv2d = parse_rows(*found, "conv2d", place, parse_conv2d),
+          .matmul = parse_rows(*found, "matmul", place, parse_matmul),
+          .batch_norm = parse_rows(*found, "batch_norm", place, parse_batch_norm)};
 }
 
-std::string replace_tuning(const std::string& text, const std::string& device,
-                           const std::vector<TunedConv2d>& rows, const std::string& source) {
+std::string replace_tuning(const std::string& text, const std::string& device, const Tuning& rows,
+                           const std::string& source) {
   json file = text.empty() ? json{{"format", kFormat}, {"devices", json::object()}}
                            : parse_file(text, source);
-  json list = json::array();
-  for (const TunedConv2d& row : rows)
-    list.push_back(to_json(row));
-  file["devices"][device] = {{"conv2d", list}};
+  file["devices"][device] = {{"conv2d", list_of(rows.conv2d)},
+                             {"matmul", list_of(rows.matmul)},
+                             {"batch_norm", list_of(rows.batch_norm)}};
   return file.dump(1) + "\n";
 }
 
-std::vector<TunedConv2d> read_tuning(const std::filesystem::path& path, const std::string& device) {
+Tuning read_tuning(const std::filesystem::path& path, const std::string& device) {
   InputFile file(path);
   std::string text(file.size(), '\0');
   file.read(std::as_writable_bytes(std::span(text)));
   return parse_tuning(text, device, path.string());
+}
+
+void use_tuning(int device, const Tuning& rows) {
+  kernels::cuda::set_tuned_conv2d(device, rows.conv2d);
+  kernels::cuda::set_tuned_matmul(device, rows.matmul);
+  kernels::cuda::set_tuned_batch_norm(device, rows.batch_norm);
 }
 
 }  // namespace whisker::inline v0_1

@@ -300,12 +300,15 @@ void batch_norm_statistics(const T* x, float* mean, float* variance, const Batch
 }
 
 template <class T>
-void batch_norm_forward(const T* x, const float* gamma, const float* beta, const float* mean,
-                        const float* variance, T* y, const BatchNormShape& s, Context& context) {
+void batch_norm_forward(Backend backend, const T* x, const float* gamma, const float* beta,
+                        const float* mean, const float* variance, T* y, const BatchNormShape& s,
+                        Context& context) {
   if (s.rows * s.channels == 0) return;
-  if (batch_norm_takes_cudnn(s)) {
+  if (backend == Backend::library) {
     if constexpr (cudnn::kWithCudnn)
       return cudnn::batch_norm_forward(x, gamma, beta, mean, variance, y, s, context);
+    else
+      throw Error("batch_norm: this build has no cuDNN");
   }
   const PerChannel of{gamma, beta, mean, variance};
   with_vector_width<T>(
@@ -320,18 +323,28 @@ void batch_norm_forward(const T* x, const float* gamma, const float* beta, const
 }
 
 template <class T>
-void batch_norm_backward(const T* x, const float* gamma, const float* beta, const float* mean,
-                         const float* variance, const T* dy, T* dx, float* dgamma, float* dbeta,
-                         const BatchNormShape& s, Context& context) {
+void batch_norm_forward(const T* x, const float* gamma, const float* beta, const float* mean,
+                        const float* variance, T* y, const BatchNormShape& s, Context& context) {
+  const auto problem = batch_norm_problem<T>(BatchNormPass::forward, s);
+  batch_norm_forward(select_batch_norm_backend(problem, context), x, gamma, beta, mean, variance, y,
+                     s, context);
+}
+
+template <class T>
+void batch_norm_backward(Backend backend, const T* x, const float* gamma, const float* beta,
+                         const float* mean, const float* variance, const T* dy, T* dx,
+                         float* dgamma, float* dbeta, const BatchNormShape& s, Context& context) {
   if (s.rows == 0) {
     fill(0.0f, dgamma, s.channels, context);
     return fill(0.0f, dbeta, s.channels, context);
   }
   if (s.channels == 0) return;
-  if (batch_norm_takes_cudnn(s)) {
+  if (backend == Backend::library) {
     if constexpr (cudnn::kWithCudnn)
       return cudnn::batch_norm_backward(x, gamma, beta, mean, variance, dy, dx, dgamma, dbeta, s,
                                         context);
+    else
+      throw Error("batch_norm: this build has no cuDNN");
   }
   const PerChannel of{gamma, beta, mean, variance};
   with_vector_width<T>(
@@ -339,13 +352,27 @@ void batch_norm_backward(const T* x, const float* gamma, const float* beta, cons
       dy, dx);
 }
 
-#define WHISKER_INSTANTIATE(T)                                                             \
-  template void batch_norm_statistics<T>(const T*, float*, float*, const BatchNormShape&,  \
-                                         Context&);                                        \
-  template void batch_norm_forward<T>(const T*, const float*, const float*, const float*,  \
-                                      const float*, T*, const BatchNormShape&, Context&);  \
-  template void batch_norm_backward<T>(const T*, const float*, const float*, const float*, \
-                                       const float*, const T*, T*, float*, float*,         \
+template <class T>
+void batch_norm_backward(const T* x, const float* gamma, const float* beta, const float* mean,
+                         const float* variance, const T* dy, T* dx, float* dgamma, float* dbeta,
+                         const BatchNormShape& s, Context& context) {
+  const auto problem = batch_norm_problem<T>(BatchNormPass::backward, s);
+  batch_norm_backward(select_batch_norm_backend(problem, context), x, gamma, beta, mean, variance,
+                      dy, dx, dgamma, dbeta, s, context);
+}
+
+#define WHISKER_INSTANTIATE(T)                                                                     \
+  template void batch_norm_statistics<T>(const T*, float*, float*, const BatchNormShape&,          \
+                                         Context&);                                                \
+  template void batch_norm_forward<T>(Backend, const T*, const float*, const float*, const float*, \
+                                      const float*, T*, const BatchNormShape&, Context&);          \
+  template void batch_norm_forward<T>(const T*, const float*, const float*, const float*,          \
+                                      const float*, T*, const BatchNormShape&, Context&);          \
+  template void batch_norm_backward<T>(Backend, const T*, const float*, const float*,              \
+                                       const float*, const float*, const T*, T*, float*, float*,   \
+                                       const BatchNormShape&, Context&);                           \
+  template void batch_norm_backward<T>(const T*, const float*, const float*, const float*,         \
+                                       const float*, const T*, T*, float*, float*,                 \
                                        const BatchNormShape&, Context&);
 WHISKER_INSTANTIATE(float)
 WHISKER_INSTANTIATE(bfloat16)

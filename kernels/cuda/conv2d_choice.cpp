@@ -191,12 +191,9 @@ Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
 Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const Conv2dFacts& facts,
                               const Conv2dWish& wish) {
   const Conv2dPlan cudnn{.algorithm = Conv2dAlgorithm::cudnn};
-  const bool with_cudnn =
-      wish.policy != Conv2dPolicy::own && is_applicable(cudnn, pass, shape, facts);
-  check(wish.policy != Conv2dPolicy::cudnn || facts.cudnn,
-        "conv2d: WHISKER_CONV=cudnn, but cuDNN 9 was not found; install it, put its folder on "
-        "LD_LIBRARY_PATH, or set WHISKER_CONV=auto");
-  if (wish.policy == Conv2dPolicy::cudnn && with_cudnn) return cudnn;
+  const bool with_cudnn = wish.policy != Policy::own && is_applicable(cudnn, pass, shape, facts);
+  check_found(kConv2dByCudnn, wish.policy, facts.cudnn);
+  if (wish.policy == Policy::library && with_cudnn) return cudnn;
   const bool rounds = pass == Conv2dPass::backward_weight && facts.math == Conv2dMath::bfloat16;
   const bool may_take_cudnn = with_cudnn && !rounds;
 
@@ -208,13 +205,6 @@ Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const C
   const bool misses_tensor_cores =
       facts.math != Conv2dMath::float32 && own.algorithm == Conv2dAlgorithm::simt;
   return may_take_cudnn && misses_tensor_cores && shape.flops() >= kWorthCudnn ? cudnn : own;
-}
-
-Conv2dPolicy parse_conv2d_policy(std::string_view text) {
-  if (text == "auto") return Conv2dPolicy::automatic;
-  if (text == "own") return Conv2dPolicy::own;
-  check(text == "cudnn", "conv2d: WHISKER_CONV is auto, own or cudnn, not '", text, "'");
-  return Conv2dPolicy::cudnn;
 }
 
 }  // namespace whisker::inline v0_1::kernels::cuda

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include <whisker/kernels/conv2d.h>
+#include <whisker/kernels/cuda/library_choice.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 
 enum class Conv2dPass { forward, backward_data, backward_weight };
-/// What products are rounded to; sums are in float32 always.
-enum class Conv2dMath { float32, tf32, bfloat16 };
+using Conv2dMath = MathType;
 
 enum class Conv2dAlgorithm {
   simt,          // f32 arithmetic; every shape and type
@@ -59,12 +59,9 @@ std::string to_string(const Conv2dPlan& plan);
 /// The name of kMmaTiles[tile]: "128x64", ...
 std::string mma_tile_name(int tile);
 
-/// Who may compute a convolution.
-enum class Conv2dPolicy { automatic, own, cudnn };
-
 /// What was asked for, and what was measured.
 struct Conv2dWish {
-  Conv2dPolicy policy = Conv2dPolicy::automatic;
+  Policy policy = Policy::automatic;
   std::string_view algorithm;       // as `wanted` of choose_conv2d_algorithm
   std::optional<Conv2dPlan> tuned;  // the fastest here, by measurement
 };
@@ -73,11 +70,8 @@ struct Conv2dWish {
 /// else cuDNN for much work that none of our kernels does on tensor cores although it may; else our
 /// best guess. What is not applicable is passed over, and so is cuDNN,
 /// unless the policy asks for it, where it would round gradients of weights to bfloat16. Throws
-/// Error if the policy is cudnn and there is none.
+/// Error if the policy asks for it and there is none.
 Conv2dPlan choose_conv2d_plan(Conv2dPass pass, const Conv2dShape& shape, const Conv2dFacts& facts,
                               const Conv2dWish& wish);
-
-/// "auto", "own" or "cudnn"; throws Error for another text.
-Conv2dPolicy parse_conv2d_policy(std::string_view text);
 
 }  // namespace whisker::inline v0_1::kernels::cuda

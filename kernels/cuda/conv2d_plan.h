@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include <whisker/kernels/cuda/context.h>
 #include <whisker/kernels/cuda/conv2d_choice.h>
@@ -25,9 +24,7 @@ void conv2d_backward_weight(const Conv2dPlan& plan, const T* x, const T* dy, flo
 /// The facts of a call with elements T and these pointers; null ones are aligned.
 template <class T, class... Pointers>
 Conv2dFacts conv2d_facts(const Context& context, const Pointers*... pointers) {
-  return {.math = std::is_same_v<T, bfloat16> ? Conv2dMath::bfloat16
-                  : context.tf32              ? Conv2dMath::tf32
-                                              : Conv2dMath::float32,
+  return {.math = math_type<T>(context.tf32),
           .sm_count = context.sm_count,
           .max_shared_bytes = context.max_shared_bytes,
           .aligned = ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...),

@@ -1,4 +1,4 @@
-// Matrix products: the choice of a kernel, and the one for floats without tensor cores; those on
+// Matrix products: who computes them, and the kernel for floats without tensor cores; those on
 // tensor cores are in matmul_mma.cu.
 //
 // matmul_simt_kernel: a block of 16 x 16 threads computes a tile of c, each thread a 4 x 4 piece of
@@ -8,9 +8,12 @@
 #include <type_traits>
 
 #include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cuda/matmul_choice.h>
 #include <whisker/kernels/cuda/matmul_plan.h>
 #include <whisker/kernels/cuda/sum_parts.h>
 #include <whisker/kernels/cuda/vector.cuh>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/matmul.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
 namespace {
@@ -168,10 +171,16 @@ void launch_product(const T* a, const T* b, const MatmulOutput<T>& output, const
 }  // namespace
 
 template <class T>
-void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context) {
+void matmul(Backend backend, const T* a, const T* b, T* c, const MatmulShape& s, Context& context) {
   const std::int64_t n = s.m * s.n;
   if (n == 0) return;
   if (s.k == 0) return fill(T(0.0f), c, n, context);
+  if (backend == Backend::library) {
+    if constexpr (cudnn::kWithCudnn)
+      return cudnn::matmul(a, b, c, s, context);
+    else
+      throw Error("matmul: this build has no cuBLAS");
+  }
   const MatmulPlan plan = choose_matmul_plan(s);
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   check<ShapeError>(plan.k_per_part <= kMost && plan.tiles_m * plan.tiles_n <= kMost, "matmul: [",
@@ -184,8 +193,15 @@ void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context
   sum_parts(parts, c, n, static_cast<int>(plan.parts), context);
 }
 
-template void matmul<float>(const float*, const float*, float*, const MatmulShape&, Context&);
-template void matmul<bfloat16>(const bfloat16*, const bfloat16*, bfloat16*, const MatmulShape&,
-                               Context&);
+template <class T>
+void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context) {
+  matmul(select_matmul_backend(s, matmul_facts(context, a, b), context), a, b, c, s, context);
+}
+
+#define WHISKER_INSTANTIATE(T)                                                            \
+  template void matmul<T>(Backend, const T*, const T*, T*, const MatmulShape&, Context&); \
+  template void matmul<T>(const T*, const T*, T*, const MatmulShape&, Context&);
+WHISKER_INSTANTIATE(float)
+WHISKER_INSTANTIATE(bfloat16)
 
 }  // namespace whisker::inline v0_1::kernels::cuda

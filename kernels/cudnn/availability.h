@@ -1,5 +1,6 @@
 // Whether NVIDIA's libraries can be used here. They never need to be: every op has a kernel of its
-// own. They serve as fallbacks and as yardsticks.
+// own. Convolutions, products and batch norm may be chosen instead of ours, see
+// kernels/cuda/*_choice.h; activations are yardsticks, and serve cuDNN's batch norm.
 #pragma once
 
 #include <string>

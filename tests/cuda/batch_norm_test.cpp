@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include <whisker/kernels/batch_norm.h>
-#include <whisker/kernels/cuda/batch_norm_choice.h>
 
 #include "catch.h"
 #include "kernel_test.h"
@@ -163,22 +162,4 @@ TEST_CASE("Batch normalisation of no rows has gradients of zero", "[cuda][batch_
                                      test_context());
   for (const auto* result : {&a, &b, &c, &d})
     CHECK(mismatch(result->download(), std::vector<double>(5, 0.0), 0.0, 0.0) == "");
-}
-
-TEST_CASE("WHISKER_NORM says who computes batch norm", "[batch_norm][choice]") {
-  using namespace kernels::cuda;
-  CHECK(parse_norm_policy("") == NormPolicy::own);
-  CHECK(parse_norm_policy("own") == NormPolicy::own);
-  CHECK(parse_norm_policy("cudnn") == NormPolicy::cudnn);
-  CHECK_THROWS_WITH(parse_norm_policy("best"),
-                    "batch_norm: WHISKER_NORM is own or cudnn, not 'best'");
-  const BatchNormShape usual{.rows = 1000, .channels = 64};
-  CHECK(takes_cudnn(NormPolicy::cudnn, usual, true));
-  CHECK(!takes_cudnn(NormPolicy::own, usual, true));
-  CHECK(!takes_cudnn(NormPolicy::own, usual, false));
-  CHECK_THROWS_WITH(takes_cudnn(NormPolicy::cudnn, usual, false),
-                    Catch::Contains("WHISKER_NORM=cudnn, but cuDNN 9 was not found"));
-  CHECK(!takes_cudnn(NormPolicy::cudnn, {.rows = 1, .channels = 1}, true));
-  CHECK(takes_cudnn(NormPolicy::cudnn, {.rows = (1 << 25) - 1, .channels = 64}, true));
-  CHECK(!takes_cudnn(NormPolicy::cudnn, {.rows = 1 << 25, .channels = 64}, true));
 }

@@ -67,27 +67,19 @@ TEST_CASE("conv2d takes what was measured to be the fastest", "[conv2d][choice]"
 TEST_CASE("conv2d does as it is told before it looks at measurements", "[conv2d][choice]") {
   const Conv2dPlan engine{.algorithm = Conv2dAlgorithm::cudnn, .engine = "eng1_k2=3"};
   const Conv2dFacts facts = facts_with_cudnn();
-  CHECK(choose(kOddChannels, facts, {.policy = Conv2dPolicy::own, .tuned = engine}).algorithm ==
+  CHECK(choose(kOddChannels, facts, {.policy = Policy::own, .tuned = engine}).algorithm ==
         Conv2dAlgorithm::simt);
-  CHECK(choose(kEvenChannels, facts, {.policy = Conv2dPolicy::cudnn}) == kCudnn);
+  CHECK(choose(kEvenChannels, facts, {.policy = Policy::library}) == kCudnn);
   CHECK(to_string(choose(kEvenChannels, facts, {.algorithm = "64x64", .tuned = engine})) ==
         "64x64");
 
   Conv2dShape empty = kEvenChannels;
   empty.batch = 0;  // cuDNN takes no empty arrays, so not even its policy can have it
-  CHECK(choose(empty, facts, {.policy = Conv2dPolicy::cudnn}).algorithm != Conv2dAlgorithm::cudnn);
+  CHECK(choose(empty, facts, {.policy = Policy::library}).algorithm != Conv2dAlgorithm::cudnn);
   Conv2dFacts without = facts;
   without.cudnn = false;
-  CHECK_THROWS_WITH(choose(kEvenChannels, without, {.policy = Conv2dPolicy::cudnn}),
+  CHECK_THROWS_WITH(choose(kEvenChannels, without, {.policy = Policy::library}),
                     Catch::Contains("WHISKER_CONV=cudnn, but cuDNN 9 was not found"));
-}
-
-TEST_CASE("WHISKER_CONV has three values", "[conv2d][choice]") {
-  CHECK(parse_conv2d_policy("auto") == Conv2dPolicy::automatic);
-  CHECK(parse_conv2d_policy("own") == Conv2dPolicy::own);
-  CHECK(parse_conv2d_policy("cudnn") == Conv2dPolicy::cudnn);
-  CHECK_THROWS_WITH(parse_conv2d_policy("best"),
-                    "conv2d: WHISKER_CONV is auto, own or cudnn, not 'best'");
 }
 
 TEST_CASE("The table of measurements tells devices, passes, shapes and types apart",

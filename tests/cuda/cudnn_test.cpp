@@ -1,15 +1,16 @@
 // What cuDNN and cuBLAS are asked for, and, on a GPU that has them, whether they answer right.
+#include <array>
 #include <cmath>
 
 #include <whisker/kernels/cuda/add_bias.h>
 #include <whisker/kernels/cuda/conv2d_plan.h>
+#include <whisker/kernels/cuda/matmul_choice.h>
 #include <whisker/kernels/cudnn/activation.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/batch_norm.h>
 #include <whisker/kernels/cudnn/conv2d.h>
 #include <whisker/kernels/cudnn/conv2d_layout.h>
 #include <whisker/kernels/cudnn/gemm_arguments.h>
-#include <whisker/kernels/cudnn/matmul.h>
 
 #include "catch.h"
 #include "conv2d_cases.h"
@@ -216,14 +217,25 @@ TEST_CASE("cuDNN says that it has no such engine", "[cudnn][conv2d][cuda]") {
 
 TEMPLATE_TEST_CASE("cuBLAS equals the definition", "[cudnn][matmul][cuda]", float, bfloat16) {
   if (!cublas_available()) SKIP(describe_cublas());
-  constexpr std::int64_t kM = 40, kN = 24, kK = 56;
-  const Array a = to_array({kM, kK}, random_values<TestType>(kM * kK, 1));
-  const Array b = to_array({kK, kN}, random_values<TestType>(kK * kN, 2));
-  const DeviceSlice<TestType> a_device(a.values), b_device(b.values);
-  const DeviceSlice<TestType> c(static_cast<std::size_t>(kM * kN));
-  kernels::cudnn::matmul(a_device.get(), b_device.get(), c.get(), {kM, kN, kK}, test_context());
-  CHECK(distance(c.download(), reference::matmul(a, b).values) <=
-        (sizeof(TestType) == 2 ? 3e-3 : 1e-6));
+  // Rows and slices that begin at no 16 bytes are what cuBLAS is chosen for.
+  for (const auto& [m, n, k, offset] :
+       {std::array<std::int64_t, 4>{40, 24, 56, 0}, {41, 23, 57, 1}})
+    for (const bool transpose_a : {false, true})
+      for (const bool transpose_b : {false, true}) {
+        CAPTURE(m, n, k, offset, transpose_a, transpose_b);
+        const Array a = to_array({m, k}, random_values<TestType>(m * k, 1));
+        const Array b = to_array({k, n}, random_values<TestType>(k * n, 2));
+        const auto skipped = static_cast<std::size_t>(offset);
+        const DeviceSlice<TestType> a_device((transpose_a ? reference::transpose(a) : a).values,
+                                             skipped);
+        const DeviceSlice<TestType> b_device((transpose_b ? reference::transpose(b) : b).values,
+                                             skipped);
+        const DeviceSlice<TestType> c(static_cast<std::size_t>(m * n), skipped);
+        kernels::cuda::matmul(kernels::cuda::Backend::library, a_device.get(), b_device.get(),
+                              c.get(), {m, n, k, transpose_a, transpose_b}, test_context());
+        CHECK(distance(c.download(), reference::matmul(a, b).values) <=
+              (sizeof(TestType) == 2 ? 3e-3 : 1e-6));
+      }
 }
 
 TEMPLATE_TEST_CASE("Activations of cuDNN equal ours", "[cudnn][elementwise][cuda]", float,

@@ -29,9 +29,11 @@ A second Ctrl-C ends at once; the checkpoints stay as they are.
 
 Settings not given are those of the preset; `catgan config --preset NAME` prints them.
 
-Environment, for GPUs:
+Environment, for GPUs; docs/environment.md has all:
   WHISKER_GRAPH=off     run every step anew instead of recording it once as a CUDA graph
   WHISKER_CONV=own      convolutions by whisker's kernels alone, =cudnn by cuDNN's, =auto by choice
+  WHISKER_NORM=own      the same of batch norm
+  WHISKER_MATMUL=own    the same of dense layers, =cublas by cuBLAS
   WHISKER_TUNING=FILE   the fastest kernels by shape, as `whisker_bench --tune FILE` wrote them)";
 
 int train(const TrainOptions& options) {

@@ -50,7 +50,7 @@ constexpr int kStepsBeforeRecording = 2;
 
 bool graph_wanted() {
   const char* text = std::getenv("WHISKER_GRAPH");
-  if (text == nullptr || std::string_view(text) == "on") return true;
+  if (text == nullptr || *text == '\0' || std::string_view(text) == "on") return true;
   check<InputError>(std::string_view(text) == "off", "WHISKER_GRAPH: \"", text,
                     "\" is neither on nor off");
   return false;
