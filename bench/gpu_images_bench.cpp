@@ -1,0 +1,301 @@
+// What runs between the layers: batch norm, activations, biases, sums and resampling.
+#ifdef WHISKER_CUDA
+#include <algorithm>
+#include <array>
+
+#include <whisker/core/ops/cast.h>
+#include <whisker/core/random.h>
+#include <whisker/kernels/batch_norm.h>
+#include <whisker/kernels/check.h>
+#include <whisker/kernels/cpu/elementwise.h>
+#include <whisker/kernels/cuda/elementwise.h>
+#include <whisker/kernels/cudnn/activation.h>
+#include <whisker/kernels/cudnn/availability.h>
+#include <whisker/kernels/cudnn/batch_norm.h>
+#include <whisker/kernels/resample2d.h>
+
+#include "gpu_memory_bench.h"
+
+namespace whisker_bench {
+namespace {
+
+using whisker::Tensor;
+using whisker::kernels::LeakyRelu;
+using whisker::kernels::Tanh;
+namespace cuda = whisker::kernels::cuda;
+namespace cudnn = whisker::kernels::cudnn;
+
+constexpr std::int64_t kPictureChannels = 3;
+
+/// [batch, side, side, channels].
+struct ImageShape {
+  std::int64_t batch = 0, side = 0, channels = 0;
+
+  std::int64_t rows() const { return batch * side * side; }
+  std::string to_string() const {
+    return whisker::str("[", batch, ",", side, ",", side, ",", channels, "]");
+  }
+  whisker::kernels::BatchNormShape norm() const {
+    return {.rows = rows(), .channels = channels, .epsilon = 1e-5, .slope = 0.2};
+  }
+  whisker::kernels::Resample2dShape halves(double scale) const {
+    return {.batch = batch,
+            .height = side / 2,
+            .width = side / 2,
+            .channels = channels,
+            .scale = scale};
+  }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
+
+/// What goes into the article's layers or comes out of them, each shape once.
+std::vector<ImageShape> image_shapes(const GpuOptions& options) {
+  std::vector<ImageShape> shapes;
+  const auto add = [&](std::int64_t side, std::int64_t channels) {
+    const ImageShape shape{options.batch, side, channels};
+    if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
+  };
+  for (const auto& [name, shape] :
+       article_convolutions(options.batch, options.image_size, options.divide_widths)) {
+    add(shape.in_h, shape.in_channels);
+    add(shape.out_h(), shape.out_channels);
+  }
+  return shapes;
+}
+
+/// Far enough from 0 that no gamma * xhat + beta is near the bend of the leaky ReLU, where a
+/// rounding decides between two derivatives; half of the channels lie on either side.
+Tensor make_beta(std::int64_t channels) {
+  std::vector<float> beta;
+  for (std::int64_t c = 0; c < channels; ++c)
+    beta.push_back((c % 2 == 0 ? 2.0F : -2.0F) + 0.1F * static_cast<float>(c % 7));
+  return Tensor::from(beta, {channels});
+}
+
+/// The same numbers on every device.
+template <class T>
+struct Images {
+  explicit Images(const ImageShape& s)
+      : x(random({s.rows(), s.channels}, 1)),
+        dy(random({s.rows(), s.channels}, 2)),
+        small(random({s.batch * (s.side / 2) * (s.side / 2), s.channels}, 3)),
+        bias(random({s.channels}, 4)),
+        y(Tensor::empty(x.shape(), x.dtype())),
+        pooled(Tensor::empty(small.shape(), x.dtype())),
+        gamma(whisker::random_uniform({s.channels}, -1, 1, {.seed = 5})),
+        beta(make_beta(s.channels)),
+        mean(Tensor::zeros({s.channels})),
+        variance(Tensor::full({s.channels}, 1.0 / 3.0)),
+        dgamma(Tensor::empty({s.channels})),
+        dbeta(Tensor::empty({s.channels})),
+        row_sums(Tensor::empty({s.rows()})) {}
+
+  static Tensor random(const whisker::Shape& shape, std::uint64_t seed) {
+    return cast(whisker::random_uniform(shape, -1, 1, {.seed = seed}), whisker::dtype_of<T>);
+  }
+  static const T* in(const Tensor& t) { return t.kernel_data<T>(); }
+  static T* out(Tensor& t) { return t.kernel_mutable_data<T>(); }
+  static const float* of(const Tensor& t) { return t.kernel_data<float>(); }
+  static float* to(Tensor& t) { return t.kernel_mutable_data<float>(); }
+
+  Tensor x, dy, small, bias, y, pooled;                         // of T
+  Tensor gamma, beta, mean, variance, dgamma, dbeta, row_sums;  // of float32
+};
+
+/// What cuDNN does of bench_norm().
+template <class T>
+struct NormRivals {
+  const ImageShape& shape;
+  cuda::Context& context;
+
+  static bool available() {
+    if constexpr (cudnn::kWithCudnn) return cudnn::cudnn_available();
+    return false;
+  }
+
+  Rival forward(Images<T>& a) const {
+    Tensor y = Tensor::empty(a.x.shape(), a.x.dtype()), saved = Tensor::empty({4, shape.channels});
+    spoil(y);
+    return {[this, &a, y, saved]() mutable { forward_to(a, y, saved); }, y};
+  }
+  /// The leaky ReLU is a pass of its own, whose derivative reads the sign of its result.
+  Rival backward(Images<T>& a) const {
+    const auto make = [&] { return Tensor::empty(a.x.shape(), a.x.dtype()); };
+    Tensor y = make(), dz = make(), dx = make(), saved = Tensor::empty({4, shape.channels});
+    spoil(dx);
+    forward_to(a, y, saved);
+    return {[this, &a, y, dz, dx, saved]() mutable {
+              if constexpr (cudnn::kWithCudnn) {
+                const auto norm = shape.norm();
+                float *mean = a.to(saved), *dgamma = mean + 2 * shape.channels;
+                cudnn::unary_backward(a.in(a.dy), a.in(y), a.out(dz), dz.numel(),
+                                      LeakyRelu{norm.slope}, context);
+                cudnn::batch_norm_backward_saved<T>(a.in(a.x), a.of(a.gamma), mean,
+                                                    mean + shape.channels, a.in(dz), a.out(dx),
+                                                    dgamma, dgamma + shape.channels, norm, context);
+              }
+            },
+            dx};
+  }
+  template <class Op>
+  Rival unary(Images<T>& a, Op op) const {
+    Tensor y = Tensor::empty(a.x.shape(), a.x.dtype());
+    spoil(y);
+    return {[this, &a, op, y]() mutable {
+              if constexpr (cudnn::kWithCudnn)
+                cudnn::unary_forward(a.in(a.x), a.out(y), y.numel(), op, context);
+            },
+            y};
+  }
+
+ private:
+  void forward_to(Images<T>& a, Tensor& y, Tensor& saved) const {
+    if constexpr (cudnn::kWithCudnn) {
+      float* mean = a.to(saved);
+      cudnn::batch_norm_forward_training(a.in(a.x), a.of(a.gamma), a.of(a.beta), mean,
+                                         mean + shape.channels, a.out(y), shape.norm(), context);
+    }
+  }
+};
+
+/// The cases on images of one shape.
+template <class T>
+class ImageBench {
+ public:
+  ImageBench(const ImageShape& shape, const GpuSetting& setting)
+      : shape_(shape),
+        size_(shape.rows() * shape.channels),
+        rivals_{shape_, setting.context},
+        cases_(setting, setting.options.dtype, [shape] { return Images<T>(shape); }) {}
+
+  void bench_norm() {
+    using A = Images<T>;
+    const auto norm = shape_.norm();
+    const auto statistics = [=](A& a, auto& context) {
+      batch_norm_statistics(a.in(a.x), a.to(a.mean), a.to(a.variance), norm, context);
+    };
+    const auto forward = [=](A& a, auto& context) {
+      batch_norm_forward(a.in(a.x), a.of(a.gamma), a.of(a.beta), a.of(a.mean), a.of(a.variance),
+                         a.out(a.y), norm, context);
+    };
+    add("batch norm statistics", 1, statistics, {&A::mean, &A::variance});
+    add("batch norm forward", 2, forward, {&A::y});
+    add(
+        "batch norm forward in training", 3,
+        [=](A& a, auto& context) {
+          statistics(a, context);
+          forward(a, context);
+        },
+        {&A::y, &A::variance}, [this](A& a) { return rivals_.forward(a); });
+    add(
+        "batch norm backward", 5,
+        [=](A& a, auto& context) {
+          batch_norm_backward(a.in(a.x), a.of(a.gamma), a.of(a.beta), a.of(a.mean),
+                              a.of(a.variance), a.in(a.dy), a.out(a.y), a.to(a.dgamma),
+                              a.to(a.dbeta), norm, context);
+        },
+        {&A::y, &A::dgamma, &A::dbeta}, [this](A& a) { return rivals_.backward(a); });
+  }
+
+  template <class Op>
+  void bench_activation(const std::string& name, Op op) {
+    using A = Images<T>;
+    const std::int64_t n = size_;
+    add(
+        name, 2, [=](A& a, auto& context) { unary_forward(a.in(a.x), a.out(a.y), n, op, context); },
+        {&A::y}, [this, op](A& a) { return rivals_.unary(a, op); });
+    add(name + " backward", 3,
+        [=](A& a, auto& context) {
+          unary_backward(a.in(a.dy), a.in(a.x), a.out(a.y), n, op, context);
+        },
+        {&A::y});
+  }
+
+  void bench_bias() {
+    using A = Images<T>;
+    const auto rows = shape_.rows(), channels = shape_.channels;
+    add("bias add", 2,
+        [=](A& a, auto& context) {
+          const whisker::kernels::BroadcastShape shape{
+              .rank = 2, .dims = {rows, channels}, .a_strides = {channels, 1}, .b_strides = {0, 1}};
+          binary_forward(a.in(a.x), a.in(a.bias), a.out(a.y), shape, whisker::kernels::Add{},
+                         context);
+        },
+        {&A::y});
+    add("sum over pixels", 1,
+        [=](A& a, auto& context) {
+          reduce_sum(a.in(a.x), a.to(a.dbeta), {.outer = 1, .reduce = rows, .inner = channels},
+                     context);
+        },
+        {&A::dbeta});
+    add("sum over channels", 1 + sizeof(float) / (1.0 * sizeof(T) * channels),
+        [=](A& a, auto& context) {
+          reduce_sum(a.in(a.x), a.to(a.row_sums), {.outer = rows, .reduce = channels, .inner = 1},
+                     context);
+        },
+        {&A::row_sums});
+  }
+
+  void bench_loss() {
+    using A = Images<T>;
+    const std::int64_t n = size_;
+    add("sigmoid cross-entropy", 3,
+        [=](A& a, auto& context) {
+          const whisker::kernels::BroadcastShape shape{
+              .rank = 1, .dims = {n}, .a_strides = {1}, .b_strides = {1}};
+          binary_forward(a.in(a.x), a.in(a.dy), a.out(a.y), shape,
+                         whisker::kernels::SigmoidCrossEntropy{}, context);
+        },
+        {&A::y});
+  }
+
+  void bench_resampling() {
+    if (shape_.side % 2 != 0) return;
+    using A = Images<T>;
+    const auto halves = shape_.halves(1.0), quarters = shape_.halves(0.25);
+    add("upsample2d", 1.25,
+        [=](A& a, auto& context) { upsample2d(a.in(a.small), a.out(a.y), halves, context); },
+        {&A::y});
+    add("avg_pool2d", 1.25,
+        [=](A& a, auto& context) { block_sum2d(a.in(a.x), a.out(a.pooled), quarters, context); },
+        {&A::pooled});
+  }
+
+ private:
+  /// arrays: of x's size that must be moved at the least
+  template <class Kernel>
+  void add(const std::string& name, double arrays, const Kernel& kernel,
+           const std::vector<Tensor Images<T>::*>& results,
+           std::function<Rival(Images<T>&)> rival = {}) {
+    if (!NormRivals<T>::available()) rival = {};
+    cases_.bench(name + " " + shape_.to_string(), arrays * static_cast<double>(size_) * sizeof(T),
+                 kernel, results, Writes::all, rival);
+  }
+
+  ImageShape shape_;
+  std::int64_t size_;
+  NormRivals<T> rivals_;
+  MemoryBench<Images<T>> cases_;
+};
+
+}  // namespace
+
+void bench_gpu_images(const GpuSetting& setting) {
+  with_element_type(setting.options.dtype, [&](auto tag) {
+    for (const ImageShape& shape : image_shapes(setting.options)) {
+      ImageBench<typename decltype(tag)::type> bench(shape, setting);
+      if (shape.channels == kPictureChannels) {
+        bench.bench_activation("tanh", Tanh{});
+        bench.bench_loss();
+      } else {
+        bench.bench_norm();
+        bench.bench_activation("leaky ReLU", LeakyRelu{0.2});
+        bench.bench_bias();
+        bench.bench_resampling();
+      }
+    }
+  });
+}
+
+}  // namespace whisker_bench
+#endif  // WHISKER_CUDA
