@@ -1,7 +1,8 @@
 // What runs between the layers: batch norm, activations, biases, sums and resampling.
 #ifdef WHISKER_CUDA
 #include <algorithm>
-#include <array>
+#include <type_traits>
+#include <utility>
 
 #include <whisker/core/ops/cast.h>
 #include <whisker/core/random.h>
@@ -72,34 +73,51 @@ Tensor make_beta(std::int64_t channels) {
   return Tensor::from(beta, {channels});
 }
 
-/// The same numbers on every device.
-template <class T>
+/// The same numbers on every device: of T on a GPU; on the CPU in double, since its statistics in
+/// float32 are no better than a GPU's.
 struct Images {
-  explicit Images(const ImageShape& s)
-      : x(random({s.rows(), s.channels}, 1)),
-        dy(random({s.rows(), s.channels}, 2)),
-        small(random({s.batch * (s.side / 2) * (s.side / 2), s.channels}, 3)),
-        bias(random({s.channels}, 4)),
-        y(Tensor::empty(x.shape(), x.dtype())),
-        pooled(Tensor::empty(small.shape(), x.dtype())),
-        gamma(whisker::random_uniform({s.channels}, -1, 1, {.seed = 5})),
-        beta(make_beta(s.channels)),
-        mean(Tensor::zeros({s.channels})),
-        variance(Tensor::full({s.channels}, 1.0 / 3.0)),
-        dgamma(Tensor::empty({s.channels})),
-        dbeta(Tensor::empty({s.channels})),
-        row_sums(Tensor::empty({s.rows()})) {}
-
-  static Tensor random(const whisker::Shape& shape, std::uint64_t seed) {
-    return cast(whisker::random_uniform(shape, -1, 1, {.seed = seed}), whisker::dtype_of<T>);
+  Images(const ImageShape& s, whisker::Dtype rounded)
+      : on_cpu(whisker::default_device() == whisker::Device::cpu()),
+        dtype(on_cpu ? whisker::Dtype::float64 : rounded),
+        parameter_dtype(on_cpu ? whisker::Dtype::float64 : whisker::Dtype::float32) {
+    const auto random = [&](const whisker::Shape& shape, std::uint64_t seed) {
+      return cast(cast(whisker::random_uniform(shape, -1, 1, {.seed = seed}), rounded), dtype);
+    };
+    const whisker::Shape large{s.rows(), s.channels}, channels{s.channels};
+    x = random(large, 1);
+    dy = random(large, 2);
+    small = random({s.batch * (s.side / 2) * (s.side / 2), s.channels}, 3);
+    bias = random(channels, 4);
+    y = Tensor::empty(large, dtype);
+    pooled = Tensor::empty(small.shape(), dtype);
+    gamma = cast(whisker::random_uniform(channels, -1, 1, {.seed = 5}), parameter_dtype);
+    beta = cast(make_beta(s.channels), parameter_dtype);
+    mean = Tensor::zeros(channels, parameter_dtype);
+    variance = Tensor::full(channels, 1.0 / 3.0, parameter_dtype);
+    dgamma = Tensor::empty(channels, parameter_dtype);
+    dbeta = Tensor::empty(channels, parameter_dtype);
+    row_sums = Tensor::empty({s.rows()}, parameter_dtype);
   }
-  static const T* in(const Tensor& t) { return t.kernel_data<T>(); }
-  static T* out(Tensor& t) { return t.kernel_mutable_data<T>(); }
-  static const float* of(const Tensor& t) { return t.kernel_data<float>(); }
-  static float* to(Tensor& t) { return t.kernel_mutable_data<float>(); }
 
-  Tensor x, dy, small, bias, y, pooled;                         // of T
-  Tensor gamma, beta, mean, variance, dgamma, dbeta, row_sums;  // of float32
+  bool on_cpu;
+  whisker::Dtype dtype, parameter_dtype;
+  Tensor x, dy, small, bias, y, pooled;                         // of dtype
+  Tensor gamma, beta, mean, variance, dgamma, dbeta, row_sums;  // of parameter_dtype
+};
+
+/// The tensors as kernels with elements E see them.
+template <class E>
+struct View {
+  using Parameter = whisker::compute_type<E>;
+
+  Images& images;
+
+  const E* in(Tensor Images::*t) const { return std::as_const(images.*t).kernel_data<E>(); }
+  E* out(Tensor Images::*t) const { return (images.*t).kernel_mutable_data<E>(); }
+  const Parameter* of(Tensor Images::*t) const {
+    return std::as_const(images.*t).kernel_data<Parameter>();
+  }
+  Parameter* to(Tensor Images::*t) const { return (images.*t).kernel_mutable_data<Parameter>(); }
 };
 
 /// What cuDNN does of bench_norm().
@@ -113,13 +131,13 @@ struct NormRivals {
     return false;
   }
 
-  Rival forward(Images<T>& a) const {
+  Rival forward(Images& a) const {
     Tensor y = Tensor::empty(a.x.shape(), a.x.dtype()), saved = Tensor::empty({4, shape.channels});
     spoil(y);
     return {[this, &a, y, saved]() mutable { forward_to(a, y, saved); }, y};
   }
   /// The leaky ReLU is a pass of its own, whose derivative reads the sign of its result.
-  Rival backward(Images<T>& a) const {
+  Rival backward(Images& a) const {
     const auto make = [&] { return Tensor::empty(a.x.shape(), a.x.dtype()); };
     Tensor y = make(), dz = make(), dx = make(), saved = Tensor::empty({4, shape.channels});
     spoil(dx);
@@ -127,33 +145,38 @@ struct NormRivals {
     return {[this, &a, y, dz, dx, saved]() mutable {
               if constexpr (cudnn::kWithCudnn) {
                 const auto norm = shape.norm();
-                float *mean = a.to(saved), *dgamma = mean + 2 * shape.channels;
-                cudnn::unary_backward(a.in(a.dy), a.in(y), a.out(dz), dz.numel(),
+                float *mean = saved.kernel_mutable_data<float>(),
+                      *dgamma = mean + 2 * shape.channels;
+                cudnn::unary_backward(View<T>{a}.in(&Images::dy), std::as_const(y).kernel_data<T>(),
+                                      dz.kernel_mutable_data<T>(), dz.numel(),
                                       LeakyRelu{norm.slope}, context);
-                cudnn::batch_norm_backward_saved<T>(a.in(a.x), a.of(a.gamma), mean,
-                                                    mean + shape.channels, a.in(dz), a.out(dx),
-                                                    dgamma, dgamma + shape.channels, norm, context);
+                cudnn::batch_norm_backward_saved<T>(
+                    View<T>{a}.in(&Images::x), View<T>{a}.of(&Images::gamma), mean,
+                    mean + shape.channels, std::as_const(dz).kernel_data<T>(),
+                    dx.kernel_mutable_data<T>(), dgamma, dgamma + shape.channels, norm, context);
               }
             },
             dx};
   }
   template <class Op>
-  Rival unary(Images<T>& a, Op op) const {
+  Rival unary(Images& a, Op op) const {
     Tensor y = Tensor::empty(a.x.shape(), a.x.dtype());
     spoil(y);
     return {[this, &a, op, y]() mutable {
               if constexpr (cudnn::kWithCudnn)
-                cudnn::unary_forward(a.in(a.x), a.out(y), y.numel(), op, context);
+                cudnn::unary_forward(View<T>{a}.in(&Images::x), y.kernel_mutable_data<T>(),
+                                     y.numel(), op, context);
             },
             y};
   }
 
  private:
-  void forward_to(Images<T>& a, Tensor& y, Tensor& saved) const {
+  void forward_to(Images& a, Tensor& y, Tensor& saved) const {
     if constexpr (cudnn::kWithCudnn) {
-      float* mean = a.to(saved);
-      cudnn::batch_norm_forward_training(a.in(a.x), a.of(a.gamma), a.of(a.beta), mean,
-                                         mean + shape.channels, a.out(y), shape.norm(), context);
+      float* mean = saved.kernel_mutable_data<float>();
+      cudnn::batch_norm_forward_training(View<T>{a}.in(&Images::x), View<T>{a}.of(&Images::gamma),
+                                         View<T>{a}.of(&Images::beta), mean, mean + shape.channels,
+                                         y.kernel_mutable_data<T>(), shape.norm(), context);
     }
   }
 };
@@ -166,84 +189,86 @@ class ImageBench {
       : shape_(shape),
         size_(shape.rows() * shape.channels),
         rivals_{shape_, setting.context},
-        cases_(setting, setting.options.dtype, [shape] { return Images<T>(shape); }) {}
+        cases_(setting, setting.options.dtype,
+               [shape] { return Images(shape, whisker::dtype_of<T>); }) {}
 
   void bench_norm() {
-    using A = Images<T>;
+    using A = Images;
     const auto norm = shape_.norm();
-    const auto statistics = [=](A& a, auto& context) {
-      batch_norm_statistics(a.in(a.x), a.to(a.mean), a.to(a.variance), norm, context);
+    const auto statistics = [=](auto a, auto& context) {
+      batch_norm_statistics(a.in(&A::x), a.to(&A::mean), a.to(&A::variance), norm, context);
     };
-    const auto forward = [=](A& a, auto& context) {
-      batch_norm_forward(a.in(a.x), a.of(a.gamma), a.of(a.beta), a.of(a.mean), a.of(a.variance),
-                         a.out(a.y), norm, context);
+    const auto forward = [=](auto a, auto& context) {
+      batch_norm_forward(a.in(&A::x), a.of(&A::gamma), a.of(&A::beta), a.of(&A::mean),
+                         a.of(&A::variance), a.out(&A::y), norm, context);
     };
     add("batch norm statistics", 1, statistics, {&A::mean, &A::variance});
     add("batch norm forward", 2, forward, {&A::y});
     add(
         "batch norm forward in training", 3,
-        [=](A& a, auto& context) {
+        [=](auto a, auto& context) {
           statistics(a, context);
           forward(a, context);
         },
         {&A::y, &A::variance}, [this](A& a) { return rivals_.forward(a); });
     add(
         "batch norm backward", 5,
-        [=](A& a, auto& context) {
-          batch_norm_backward(a.in(a.x), a.of(a.gamma), a.of(a.beta), a.of(a.mean),
-                              a.of(a.variance), a.in(a.dy), a.out(a.y), a.to(a.dgamma),
-                              a.to(a.dbeta), norm, context);
+        [=](auto a, auto& context) {
+          batch_norm_backward(a.in(&A::x), a.of(&A::gamma), a.of(&A::beta), a.of(&A::mean),
+                              a.of(&A::variance), a.in(&A::dy), a.out(&A::y), a.to(&A::dgamma),
+                              a.to(&A::dbeta), norm, context);
         },
         {&A::y, &A::dgamma, &A::dbeta}, [this](A& a) { return rivals_.backward(a); });
   }
 
   template <class Op>
   void bench_activation(const std::string& name, Op op) {
-    using A = Images<T>;
+    using A = Images;
     const std::int64_t n = size_;
     add(
-        name, 2, [=](A& a, auto& context) { unary_forward(a.in(a.x), a.out(a.y), n, op, context); },
+        name, 2,
+        [=](auto a, auto& context) { unary_forward(a.in(&A::x), a.out(&A::y), n, op, context); },
         {&A::y}, [this, op](A& a) { return rivals_.unary(a, op); });
     add(name + " backward", 3,
-        [=](A& a, auto& context) {
-          unary_backward(a.in(a.dy), a.in(a.x), a.out(a.y), n, op, context);
+        [=](auto a, auto& context) {
+          unary_backward(a.in(&A::dy), a.in(&A::x), a.out(&A::y), n, op, context);
         },
         {&A::y});
   }
 
   void bench_bias() {
-    using A = Images<T>;
+    using A = Images;
     const auto rows = shape_.rows(), channels = shape_.channels;
     add("bias add", 2,
-        [=](A& a, auto& context) {
+        [=](auto a, auto& context) {
           const whisker::kernels::BroadcastShape shape{
               .rank = 2, .dims = {rows, channels}, .a_strides = {channels, 1}, .b_strides = {0, 1}};
-          binary_forward(a.in(a.x), a.in(a.bias), a.out(a.y), shape, whisker::kernels::Add{},
+          binary_forward(a.in(&A::x), a.in(&A::bias), a.out(&A::y), shape, whisker::kernels::Add{},
                          context);
         },
         {&A::y});
     add("sum over pixels", 1,
-        [=](A& a, auto& context) {
-          reduce_sum(a.in(a.x), a.to(a.dbeta), {.outer = 1, .reduce = rows, .inner = channels},
+        [=](auto a, auto& context) {
+          reduce_sum(a.in(&A::x), a.to(&A::dbeta), {.outer = 1, .reduce = rows, .inner = channels},
                      context);
         },
         {&A::dbeta});
     add("sum over channels", 1 + sizeof(float) / (1.0 * sizeof(T) * channels),
-        [=](A& a, auto& context) {
-          reduce_sum(a.in(a.x), a.to(a.row_sums), {.outer = rows, .reduce = channels, .inner = 1},
-                     context);
+        [=](auto a, auto& context) {
+          reduce_sum(a.in(&A::x), a.to(&A::row_sums),
+                     {.outer = rows, .reduce = channels, .inner = 1}, context);
         },
         {&A::row_sums});
   }
 
   void bench_loss() {
-    using A = Images<T>;
+    using A = Images;
     const std::int64_t n = size_;
     add("sigmoid cross-entropy", 3,
-        [=](A& a, auto& context) {
+        [=](auto a, auto& context) {
           const whisker::kernels::BroadcastShape shape{
               .rank = 1, .dims = {n}, .a_strides = {1}, .b_strides = {1}};
-          binary_forward(a.in(a.x), a.in(a.dy), a.out(a.y), shape,
+          binary_forward(a.in(&A::x), a.in(&A::dy), a.out(&A::y), shape,
                          whisker::kernels::SigmoidCrossEntropy{}, context);
         },
         {&A::y});
@@ -251,13 +276,15 @@ class ImageBench {
 
   void bench_resampling() {
     if (shape_.side % 2 != 0) return;
-    using A = Images<T>;
+    using A = Images;
     const auto halves = shape_.halves(1.0), quarters = shape_.halves(0.25);
     add("upsample2d", 1.25,
-        [=](A& a, auto& context) { upsample2d(a.in(a.small), a.out(a.y), halves, context); },
+        [=](auto a, auto& context) { upsample2d(a.in(&A::small), a.out(&A::y), halves, context); },
         {&A::y});
     add("avg_pool2d", 1.25,
-        [=](A& a, auto& context) { block_sum2d(a.in(a.x), a.out(a.pooled), quarters, context); },
+        [=](auto a, auto& context) {
+          block_sum2d(a.in(&A::x), a.out(&A::pooled), quarters, context);
+        },
         {&A::pooled});
   }
 
@@ -265,17 +292,21 @@ class ImageBench {
   /// arrays: of x's size that must be moved at the least
   template <class Kernel>
   void add(const std::string& name, double arrays, const Kernel& kernel,
-           const std::vector<Tensor Images<T>::*>& results,
-           std::function<Rival(Images<T>&)> rival = {}) {
+           const std::vector<Tensor Images::*>& results, std::function<Rival(Images&)> rival = {}) {
     if (!NormRivals<T>::available()) rival = {};
+    const auto on_images = [&kernel](Images& a, auto& context) {
+      using Context = std::decay_t<decltype(context)>;
+      using E = std::conditional_t<whisker::serves<double, Context>, double, T>;
+      kernel(View<E>{a}, context);
+    };
     cases_.bench(name + " " + shape_.to_string(), arrays * static_cast<double>(size_) * sizeof(T),
-                 kernel, results, Writes::all, rival);
+                 on_images, results, Writes::all, rival);
   }
 
   ImageShape shape_;
   std::int64_t size_;
   NormRivals<T> rivals_;
-  MemoryBench<Images<T>> cases_;
+  MemoryBench<Images> cases_;
 };
 
 }  // namespace
