@@ -93,8 +93,8 @@ struct Images {
     pooled = Tensor::empty(small.shape(), dtype);
     gamma = cast(whisker::random_uniform(channels, -1, 1, {.seed = 5}), parameter_dtype);
     beta = cast(make_beta(s.channels), parameter_dtype);
-    mean = Tensor::zeros(channels, parameter_dtype);
-    variance = Tensor::full(channels, 1.0 / 3.0, parameter_dtype);
+    mean = Tensor::empty(channels, parameter_dtype);
+    variance = Tensor::empty(channels, parameter_dtype);
     dgamma = Tensor::empty(channels, parameter_dtype);
     dbeta = Tensor::empty(channels, parameter_dtype);
     row_sums = Tensor::empty({s.rows()}, parameter_dtype);
@@ -185,20 +185,30 @@ struct NormRivals {
 /// The cases on images of one shape.
 template <class T>
 class ImageBench {
+  static auto statistics_of(const whisker::kernels::BatchNormShape& norm) {
+    return [norm](auto a, auto& context) {
+      batch_norm_statistics(a.in(&Images::x), a.to(&Images::mean), a.to(&Images::variance), norm,
+                            context);
+    };
+  }
+
  public:
   ImageBench(const ImageShape& shape, const GpuSetting& setting)
       : shape_(shape),
         size_(shape.rows() * shape.channels),
         rivals_{shape_, setting.context},
-        cases_(setting, setting.options.dtype,
-               [shape] { return Images(shape, whisker::dtype_of<T>); }) {}
+        cases_(setting, setting.options.dtype, [shape] {
+          Images images(shape, whisker::dtype_of<T>);
+          whisker::with_context(images.x.device(), [&](auto& context) {
+            run(statistics_of(shape.norm()), images, context);
+          });
+          return images;
+        }) {}
 
   void bench_norm() {
     using A = Images;
     const auto norm = shape_.norm();
-    const auto statistics = [=](auto a, auto& context) {
-      batch_norm_statistics(a.in(&A::x), a.to(&A::mean), a.to(&A::variance), norm, context);
-    };
+    const auto statistics = statistics_of(norm);
     const auto forward = [=](auto a, auto& context) {
       batch_norm_forward(a.in(&A::x), a.of(&A::gamma), a.of(&A::beta), a.of(&A::mean),
                          a.of(&A::variance), a.out(&A::y), norm, context);
@@ -290,16 +300,19 @@ class ImageBench {
   }
 
  private:
+  /// In double where the context's kernels have it.
+  template <class Kernel, class Context>
+  static void run(const Kernel& kernel, Images& images, Context& context) {
+    using E = std::conditional_t<whisker::serves<double, Context>, double, T>;
+    kernel(View<E>{images}, context);
+  }
+
   /// arrays: of x's size that must be moved at the least
   template <class Kernel>
   void add(const std::string& name, double arrays, const Kernel& kernel,
            const std::vector<Tensor Images::*>& results, std::function<Rival(Images&)> rival = {}) {
     if (!NormRivals<T>::available()) rival = {};
-    const auto on_images = [&kernel](Images& a, auto& context) {
-      using Context = std::decay_t<decltype(context)>;
-      using E = std::conditional_t<whisker::serves<double, Context>, double, T>;
-      kernel(View<E>{a}, context);
-    };
+    const auto on_images = [&](Images& a, auto& context) { run(kernel, a, context); };
     cases_.bench(name + " " + shape_.to_string(), arrays * static_cast<double>(size_) * sizeof(T),
                  on_images, results, Writes::all, rival);
   }

@@ -31,8 +31,8 @@ class MemoryBench {
   MemoryBench(const GpuSetting& setting, GpuDtype dtype, std::function<Arrays()> make)
       : setting_(setting), dtype_(dtype), make_(std::move(make)) {}
 
-  /// kernel(arrays, context) runs on either device. arrays_moved: the bytes that must be moved at
-  /// the least. make_rival(arrays) may return a Rival without a body.
+  /// kernel(arrays, context) runs on either device. bytes: that must be moved at the least.
+  /// make_rival(arrays) may return a Rival without a body.
   template <class Kernel>
   void bench(const std::string& name, double bytes, const Kernel& kernel,
              const std::vector<whisker::Tensor Arrays::*>& results, Writes writes = Writes::all,
