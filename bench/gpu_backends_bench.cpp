@@ -13,9 +13,9 @@
 #include <whisker/core/random.h>
 #include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cuda/batch_norm_choice.h>
-#include <whisker/kernels/cuda/error.h>
 #include <whisker/kernels/cuda/matmul_choice.h>
 
+#include "gpu_compare.h"
 #include "gpu_report.h"
 
 namespace whisker_bench {
@@ -30,7 +30,7 @@ using whisker::kernels::MatmulShape;
 struct Contest {
   GpuResult result;  // what is known beforehand; rival is the library
   bool has_library;
-  GpuDtype dtype;  // of the arithmetic
+  Tolerance allowed;
   std::function<void(Backend)> run;
   std::vector<std::pair<Tensor, Tensor>> results;  // of run, and as they must be
 };
@@ -40,26 +40,23 @@ struct Winner {
   double microseconds = 0.0;
 };
 
-bool is_right(const Contest& c, Backend backend, const GpuSetting& setting) {
-  // Whatever stays unwritten is wrong: all bits set is NaN.
-  for (const auto& [actual, expected] : c.results)
-    check_cuda(cudaMemsetAsync(Tensor(actual).raw_mutable_data(), 0xFF, actual.bytes(),
-                               setting.context.stream),
-               "cudaMemsetAsync");
+bool is_right(Contest& c, Backend backend, const std::string& whose) {
+  for (auto& [actual, expected] : c.results)
+    spoil(actual);
   c.run(backend);
+  std::string off;
   for (const auto& [actual, expected] : c.results)
-    if (!(distance(actual, expected) <= allowed_distance(c.dtype))) return false;
-  return true;
+    if (off.empty()) off = difference(values_of(actual), values_of(expected), c.allowed);
+  if (!off.empty()) c.result.wrong.push_back(whose + " is " + off);
+  return off.empty();
 }
 
 /// Completes the result. There is no winner if our own kernel is wrong.
 std::optional<Winner> hold(Contest& c, const GpuSetting& setting) {
   const std::string library = std::exchange(c.result.rival, "");
   c.result.kernel = "own";
-  const bool own = is_right(c, Backend::own, setting);
-  const bool rival = c.has_library && is_right(c, Backend::library, setting);
-  if (!own) c.result.wrong.push_back("own");
-  if (c.has_library && !rival) c.result.wrong.push_back(library);
+  const bool own = is_right(c, Backend::own, c.result.kernel);
+  const bool rival = c.has_library && is_right(c, Backend::library, library);
   if (!own) return std::nullopt;
   std::vector<Body> bodies{[&] { c.run(Backend::own); }};
   if (rival) bodies.emplace_back([&] { c.run(Backend::library); });
@@ -124,7 +121,7 @@ Contest make_contest(const Product& product, const GpuSetting& setting) {
       matmul(on_cpu(a), on_cpu(b), {.transpose_a = s.transpose_a, .transpose_b = s.transpose_b});
   return {.result = {.name = product.name, .flops = s.flops(), .rival = "cuBLAS"},
           .has_library = cublas_usable(),
-          .dtype = setting.options.dtype,
+          .allowed = tolerance(setting.options.dtype, s.k),
           .run =
               [=, &context = setting.context](Backend backend) mutable {
                 matmul(backend, a.kernel_data<T>(), b.kernel_data<T>(), c.kernel_mutable_data<T>(),
@@ -209,11 +206,13 @@ Contest make_contest(BatchNormPass pass, const NormData<T>& gpu, const NormData<
                      const std::string& name, const GpuSetting& setting) {
   using Data = NormData<T>;
   const bool forward = pass == BatchNormPass::forward;
+  // TF32 is for products.
+  const GpuDtype dtype = std::is_same_v<T, float> ? GpuDtype::float32 : GpuDtype::bfloat16;
   Contest contest{.result = {.name = name,
                              .bytes = (forward ? 2.0 : 5.0) * static_cast<double>(gpu.x.bytes()),
                              .rival = "cuDNN"},
                   .has_library = cudnn_usable(),
-                  .dtype = std::is_same_v<T, float> ? GpuDtype::float32 : GpuDtype::bfloat16};
+                  .allowed = tolerance(dtype, forward ? 1 : gpu.shape.rows)};
   contest.run = [=, d = gpu, &context = setting.context](Backend backend) mutable {
     if (forward)
       batch_norm_forward(backend, d.x_data(), Data::of(d.gamma), Data::of(d.beta), Data::of(d.mean),
@@ -232,45 +231,39 @@ Contest make_contest(BatchNormPass pass, const NormData<T>& gpu, const NormData<
 
 }  // namespace
 
-std::vector<GpuResult> bench_gpu_backends(const std::vector<ConvCase>& convolutions,
-                                          const GpuSetting& setting, whisker::Tuning& tuned) {
-  std::vector<GpuResult> results;
-  const auto hold_and_print = [&](Contest contest) {
-    const std::optional<Winner> winner = hold(contest, setting);
-    print_line(contest.result, setting.peak);
-    results.push_back(std::move(contest.result));
-    return winner;
+void bench_gpu_backends(const std::vector<ConvCase>& convolutions, const GpuSetting& setting) {
+  // row: of the table, whose backend and time are the winner's
+  const auto tune = [&](Contest contest, auto row) {
+    if (const std::optional<Winner> winner = hold(contest, setting)) {
+      row.backend = winner->backend;
+      row.microseconds = winner->microseconds;
+      setting.report.tune(row);
+    }
+    setting.report.add(contest.result);
   };
   with_element_type(setting.options.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     for (const Product& product : products_of(convolutions)) {
-      if (!is_wanted(product.name, setting.options)) continue;
-      if (const auto winner = hold_and_print(make_contest<T>(product, setting)))
-        tuned.matmul.push_back({.shape = product.shape,
-                                .math = math_type<T>(setting.context.tf32),
-                                .backend = winner->backend,
-                                .microseconds = winner->microseconds});
+      if (!setting.wants(product.name)) continue;
+      tune(make_contest<T>(product, setting),
+           TunedMatmul{.shape = product.shape, .math = math_type<T>(setting.context.tf32)});
     }
     for (const auto& [rows, channels] : norms_of(convolutions)) {
       const BatchNormShape shape{.rows = rows, .channels = channels, .slope = 0.2};
       const std::string name =
           "tune batch norm " + std::to_string(rows) + "x" + std::to_string(channels);
-      if (!is_wanted(name, setting.options)) continue;
+      if (!setting.wants(name)) continue;
       NormData<T> gpu(shape);
       const NormData<T> cpu = by_cpu(gpu);
       gpu.mean = cpu.mean.to(gpu.x.device());
       gpu.variance = cpu.variance.to(gpu.x.device());
       for (const BatchNormPass pass : {BatchNormPass::forward, BatchNormPass::backward}) {
         const std::string passes = pass == BatchNormPass::forward ? " forward" : " backward";
-        if (const auto winner =
-                hold_and_print(make_contest(pass, gpu, cpu, name + passes, setting)))
-          tuned.batch_norm.push_back({.problem = batch_norm_problem<T>(pass, shape),
-                                      .backend = winner->backend,
-                                      .microseconds = winner->microseconds});
+        tune(make_contest(pass, gpu, cpu, name + passes, setting),
+             TunedBatchNorm{.problem = batch_norm_problem<T>(pass, shape)});
       }
     }
   });
-  return results;
 }
 
 }  // namespace whisker_bench

@@ -2,12 +2,13 @@
 #include <algorithm>
 
 #include <whisker/core/ops/cast.h>
+#include <whisker/core/ops/conv2d.h>
 #include <whisker/core/random.h>
 #include <whisker/kernels/cuda/conv2d_plan.h>
-#include <whisker/kernels/cuda/error.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/conv2d.h>
 
+#include "gpu_compare.h"
 #include "gpu_report.h"
 
 namespace whisker_bench {
@@ -75,17 +76,17 @@ class ConvolutionBench {
     weight_ = random({s.out_channels, s.kernel_h, s.kernel_w, s.in_channels}, 3);
   }
 
-  GpuResult bench(Conv2dPass pass, std::vector<TunedConv2d>& tuned) {
+  void bench(Conv2dPass pass) {
     const Conv2dShape& shape = case_.shape;
     const bool tuning = !setting_.options.tune_path.empty();
-    const Tensor expected = expected_of(pass);
+    const std::vector<float> expected = values_of(expected_of(pass));
     GpuResult result{.name = case_.name + " " + name_of(pass), .flops = shape.flops()};
     std::vector<Conv2dPlan> own =
         tuning ? all_own_plans(pass, shape, facts_) : std::vector{choice_of_ours(pass)};
     std::vector<Conv2dPlan> rivals = cudnn_plans(pass, shape, facts_.math, setting_.context);
     keep_right(own, pass, expected, result);
     keep_right(rivals, pass, expected, result);
-    if (own.empty()) return result;
+    if (own.empty()) return setting_.report.add(result);
 
     std::vector<Conv2dPlan> finalists{fastest(own, pass)};
     if (!rivals.empty()) finalists.push_back(fastest(rivals, pass));
@@ -99,12 +100,12 @@ class ConvolutionBench {
     // What differs by less than the noise stays with our own kernels.
     const bool rival_wins =
         times.size() > 1 && !is_rounded(finalists[1], pass) && times[1] < 0.98 * times[0];
-    tuned.push_back({.pass = pass,
-                     .shape = shape,
-                     .math = facts_.math,
-                     .plan = finalists[rival_wins ? 1 : 0],
-                     .microseconds = times[rival_wins ? 1 : 0]});
-    return result;
+    setting_.report.tune({.pass = pass,
+                          .shape = shape,
+                          .math = facts_.math,
+                          .plan = finalists[rival_wins ? 1 : 0],
+                          .microseconds = times[rival_wins ? 1 : 0]});
+    setting_.report.add(result);
   }
 
  private:
@@ -149,26 +150,39 @@ class ConvolutionBench {
                              result.kernel_mutable_data<float>(), case_.shape, context);
   }
 
-  /// By the kernel that has no tensor cores; tests compare that one with the definition.
-  Tensor expected_of(Conv2dPass pass) {
-    const Conv2dPlan plan = choose_conv2d_algorithm(pass, case_.shape, facts_, "simt");
-    Tensor result = empty_result(plan, pass);
-    run(plan, pass, result);
-    return result;
+  /// By the CPU, in float32 from the same numbers.
+  Tensor expected_of(Conv2dPass pass) const {
+    const auto on_cpu = [](const Tensor& t) {
+      return cast(t.to(whisker::Device::cpu()), whisker::Dtype::float32);
+    };
+    const Conv2dShape& s = case_.shape;
+    const whisker::Conv2dOptions options{
+        .stride_h = s.stride_h, .stride_w = s.stride_w, .padding = s.padding};
+    if (pass == Conv2dPass::forward) return conv2d(on_cpu(x_), on_cpu(weight_), Tensor(), options);
+    if (pass == Conv2dPass::backward_data)
+      return conv2d_input_grad(on_cpu(dy_), on_cpu(weight_), x_.shape(), options);
+    return conv2d_weight_grad(on_cpu(x_), on_cpu(dy_), weight_.shape(), options);
   }
 
-  void keep_right(std::vector<Conv2dPlan>& plans, Conv2dPass pass, const Tensor& expected,
-                  GpuResult& result) {
+  /// How many products each result of a pass is the sum of, at the most.
+  std::int64_t addends(Conv2dPass pass) const {
+    const Conv2dShape& s = case_.shape;
+    const std::int64_t taps = std::int64_t{s.kernel_h} * s.kernel_w;
+    if (pass == Conv2dPass::forward) return taps * s.in_channels;
+    if (pass == Conv2dPass::backward_data) return taps * s.out_channels;
+    return s.batch * s.out_h() * s.out_w();
+  }
+
+  void keep_right(std::vector<Conv2dPlan>& plans, Conv2dPass pass,
+                  const std::vector<float>& expected, GpuResult& result) {
+    const Tolerance allowed = tolerance(setting_.options.dtype, addends(pass));
     std::erase_if(plans, [&](const Conv2dPlan& plan) {
-      // Whatever a plan leaves unwritten is wrong: all bits set is NaN.
       Tensor actual = empty_result(plan, pass);
-      check_cuda(
-          cudaMemsetAsync(actual.raw_mutable_data(), 0xFF, actual.bytes(), setting_.context.stream),
-          "cudaMemsetAsync");
+      spoil(actual);
       run(plan, pass, actual);
-      if (distance(actual, expected) <= allowed_distance(setting_.options.dtype)) return false;
-      result.wrong.push_back(describe(plan));
-      return true;
+      const std::string off = difference(values_of(actual), expected, allowed);
+      if (!off.empty()) result.wrong.push_back(describe(plan) + " is " + off);
+      return !off.empty();
     });
   }
 
@@ -201,22 +215,17 @@ class ConvolutionBench {
 
 }  // namespace
 
-std::vector<GpuResult> bench_gpu_convolution(const ConvCase& c, const GpuSetting& setting,
-                                             std::vector<TunedConv2d>& tuned) {
+void bench_gpu_convolution(const ConvCase& c, const GpuSetting& setting) {
   std::vector<Conv2dPass> passes;
   for (const Conv2dPass pass :
        {Conv2dPass::forward, Conv2dPass::backward_data, Conv2dPass::backward_weight})
-    if (is_wanted(c.name + " " + name_of(pass), setting.options)) passes.push_back(pass);
-  std::vector<GpuResult> results;
-  if (passes.empty()) return results;
+    if (setting.wants(c.name + " " + name_of(pass))) passes.push_back(pass);
+  if (passes.empty()) return;
   with_element_type(setting.options.dtype, [&](auto tag) {
     ConvolutionBench<typename decltype(tag)::type> bench(c, setting);
-    for (const Conv2dPass pass : passes) {
-      results.push_back(bench.bench(pass, tuned));
-      print_line(results.back(), setting.peak);
-    }
+    for (const Conv2dPass pass : passes)
+      bench.bench(pass);
   });
-  return results;
 }
 
 }  // namespace whisker_bench

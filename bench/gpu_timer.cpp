@@ -12,8 +12,6 @@ namespace {
 
 using whisker::kernels::cuda::check_cuda;
 
-constexpr std::size_t kFlushBytes = std::size_t{256} << 20;  // several times any L2
-
 /// A point in a stream whose time is kept.
 class TimedEvent {
  public:
@@ -44,8 +42,8 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-GpuTimer::GpuTimer(whisker::kernels::cuda::Context& context)
-    : context_(context), flush_(context.allocate(kFlushBytes)) {}
+GpuTimer::GpuTimer(whisker::kernels::cuda::Context& context, std::size_t flush_bytes)
+    : context_(context), flush_bytes_(flush_bytes), flush_(context.allocate(flush_bytes)) {}
 
 std::vector<double> GpuTimer::medians(const std::vector<Body>& bodies, int rounds) {
   for (const Body& body : bodies)
@@ -55,7 +53,7 @@ std::vector<double> GpuTimer::medians(const std::vector<Body>& bodies, int round
     std::vector<TimedEvent> starts(bodies.size()), ends(bodies.size());
     for (std::size_t i = 0; i < bodies.size(); ++i) {
       // Takes long enough to queue what follows, so that launches do not count.
-      check_cuda(cudaMemsetAsync(flush_.get(), round & 1, kFlushBytes, context_.stream),
+      check_cuda(cudaMemsetAsync(flush_.get(), round & 1, flush_bytes_, context_.stream),
                  "cudaMemsetAsync");
       starts[i].record(context_.stream);
       bodies[i]();

@@ -1,6 +1,7 @@
 // Times work on a GPU by its own clock.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -12,7 +13,8 @@ using Body = std::function<void()>;
 
 class GpuTimer {
  public:
-  explicit GpuTimer(whisker::kernels::cuda::Context& context);
+  /// flush_bytes: several times the size of L2.
+  GpuTimer(whisker::kernels::cuda::Context& context, std::size_t flush_bytes);
 
   /// The median time of each body, in microseconds. They take turns, so that a clock that drifts
   /// drifts for all. Each is run once beforehand, and L2 holds nothing of theirs when they begin.
@@ -20,6 +22,7 @@ class GpuTimer {
 
  private:
   whisker::kernels::cuda::Context& context_;
+  std::size_t flush_bytes_;
   whisker::kernels::Buffer flush_;
 };
 

@@ -40,8 +40,7 @@ struct Options {
 
 void add_options(CLI::App& app, Options& o) {
   app.footer(kFooter);
-  app.add_option("--device", o.device, "auto: a GPU if there is one")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--device", o.device, "auto: a GPU if there is one; cpu; cuda; or cuda:1, ...");
   app.add_option("--batch", o.batch, "pictures per batch; default 64 on a GPU, 8 on the CPU")
       ->check(CLI::PositiveNumber);
   app.add_option("--shape", o.shapes,
@@ -56,6 +55,13 @@ void add_options(CLI::App& app, Options& o) {
       "to this file for WHISKER_TUNING");
   app.add_option("--rounds", o.gpu.rounds, "GPU: times that each kernel runs")
       ->check(CLI::PositiveNumber);
+  app.add_option("--product", o.gpu.product_size,
+                 "GPU: rows and columns of the matrices whose product is called its peak")
+      ->check(CLI::Range(1, 1 << 15));
+  app.add_option("--copy", o.gpu.copy_mib, "GPU: MiB whose copy is called its peak")
+      ->check(CLI::Range(1, 1 << 15));
+  app.add_option("--flush", o.gpu.flush_mib, "GPU: MiB that are written to empty L2; several L2")
+      ->check(CLI::Range(1, 1 << 15));
   app.add_option("--size", o.size, "picture side in pixels")->check(CLI::Range(16, 1024));
   app.add_option("--divide-widths", o.divide, "divide the article's widths by this")
       ->check(CLI::PositiveNumber);
@@ -70,10 +76,10 @@ void add_options(CLI::App& app, Options& o) {
       ->check(CLI::PositiveNumber);
 }
 
-/// Why a GPU cannot be used, empty if it can.
-std::string gpu_problem() {
+/// Why this device cannot be used, empty if it can.
+std::string problem_of(const std::string& device) {
   try {
-    whisker::parse_device("cuda");
+    whisker::parse_device(device);
     return {};
   } catch (const InputError& error) {
     return error.what();
@@ -82,17 +88,20 @@ std::string gpu_problem() {
 
 /// Fills in what was left open, and says whether the GPU is timed. Throws InputError.
 bool resolve(Options& o) {
-  check<InputError>(o.preset.empty() || o.device != "cuda",
+  check<InputError>(o.preset.empty() || o.device == "auto" || o.device == "cpu",
                     "--train times the CPU; on a GPU, catgan train prints its img/s");
-  const std::string problem = o.device == "cpu" || !o.preset.empty() ? "" : gpu_problem();
+  const std::string problem =
+      o.preset.empty() ? problem_of(o.device == "auto" ? "cuda" : o.device) : "";
   check<InputError>(problem.empty() || o.device == "auto", "--", problem);
-  const bool on_gpu = o.preset.empty() && whisker::parse_device(o.device) != whisker::Device::cpu();
+  const whisker::Device device = whisker::parse_device(o.preset.empty() ? o.device : "cpu");
+  const bool on_gpu = device != whisker::Device::cpu();
   check<InputError>(on_gpu || o.gpu.tune_path.empty(), "--tune needs a GPU",
                     problem.empty() ? "" : "; ", problem);
   if (!problem.empty()) std::printf("skipped the GPU's kernels: %s\n", problem.c_str());
   if (o.dtype.empty()) o.dtype = on_gpu ? "bfloat16" : "float32";
   check<InputError>(on_gpu || o.dtype != "tf32", "--dtype tf32: only GPUs multiply in TF32");
   if (o.batch == 0) o.batch = on_gpu ? 64 : 8;
+  o.gpu.device = device;
   return on_gpu;
 }
 
@@ -110,6 +119,9 @@ int time_gpu(const std::vector<ConvCase>& cases, const Options& o) {
                                        : GpuDtype::bfloat16;
   options.filter = o.filter;
   options.json_path = o.json_path;
+  options.batch = o.batch;
+  options.image_size = o.size;
+  options.divide_widths = o.divide;
   return bench_gpu(cases, options) ? 0 : 1;
 }
 
