@@ -37,7 +37,7 @@ class Storage {
 };
 
 /// Copies bytes within or between devices. Between host and GPU it is ordered with the GPU's work;
-/// a copy to the host waits for it. The ranges may overlap only on the CPU.
+/// a copy to the host waits for it. The ranges may overlap.
 void copy_bytes(const std::byte* from, Device from_device, std::byte* to, Device to_device,
                 std::size_t bytes);
 

@@ -144,8 +144,15 @@ void copy_bytes_with_cuda(const std::byte* from, Device from_device, std::byte* 
   if (from_device.type == Device::Type::cpu) return gpu(to_device.index).upload(from, to, bytes);
   Gpu& source = gpu(from_device.index);
   if (to_device.type == Device::Type::cpu) return source.download(from, to, bytes);
-  if (to_device.index == from_device.index)
-    return cuda::copy_async(from, to, bytes, source.context());
+  if (to_device.index == from_device.index) {
+    cuda::Context& context = source.context();
+    if (static_cast<std::size_t>(std::abs(to - from)) >= bytes)
+      return cuda::copy_async(from, to, bytes, context);
+    // Views of one tensor; CUDA does not say what a copy to where it comes from leaves there.
+    const kernels::Buffer between = context.allocate(bytes);
+    cuda::copy_async(from, between.get(), bytes, context);
+    return cuda::copy_async(between.get(), to, bytes, context);
+  }
   // Streams of two GPUs are not ordered: the block may still be in use there, and soon will be.
   cuda::synchronize(gpu(to_device.index).context());
   cuda::copy_async(from, to, bytes, source.context());

@@ -1,5 +1,6 @@
 // Devices, memory, copies, streams and events of the runtime API.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -198,6 +199,11 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     if (const std::string why = outside(side, bytes); !why.empty())
       return set_error(cudaErrorInvalidValue, str("cudaMemcpyAsync: ", why));
   if (bytes == 0) return cudaSuccess;
+  const auto distance =
+      std::abs(static_cast<const std::byte*>(to) - static_cast<const std::byte*>(from));
+  if (static_cast<std::size_t>(distance) < bytes)  // CUDA does not say what then is copied
+    return set_error(cudaErrorInvalidValue,
+                     str("cudaMemcpyAsync: source and destination of ", bytes, " bytes overlap"));
   const auto pageable = [](const void* address) {
     return !DeviceMemory::instance().holds(address) && !is_pinned(address);
   };

@@ -107,6 +107,19 @@ TEST_CASE("Copies outside an allocation are refused", "[sim]") {
   CHECK(cudaFree(memory) == cudaSuccess);
 }
 
+TEST_CASE("A copy to where it comes from is refused", "[sim]") {
+  const TestStream stream;
+  const DeviceArray<int> memory(8);
+  const auto copy_three = [&](int to, int from) {
+    return cudaMemcpyAsync(memory.get() + to, memory.get() + from, 3 * sizeof(int),
+                           cudaMemcpyDeviceToDevice, stream);
+  };
+  CHECK(copy_three(2, 0) == cudaErrorInvalidValue);
+  CHECK_THAT(last_text(), ContainsSubstring("source and destination of 12 bytes overlap"));
+  CHECK(copy_three(0, 2) == cudaErrorInvalidValue);
+  CHECK(copy_three(3, 0) == cudaSuccess);
+}
+
 TEST_CASE("Work waits until somebody waits for it", "[sim]") {
   const TestStream stream;
   Context context = stream.context();
