@@ -179,16 +179,6 @@ __device__ __forceinline__ void wgmma_m64k16_bf16(float (&d)[N / 2], std::uint64
 #undef WHISKER_WGMMA_TAIL
 }
 
-// Registers of a warpgroup (9.7.19, setmaxnreg).
-template <int kRegisters>
-__device__ __forceinline__ void setmaxnreg_decrease() {
-  WHISKER_HOPPER_ASM("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
-}
-template <int kRegisters>
-__device__ __forceinline__ void setmaxnreg_increase() {
-  WHISKER_HOPPER_ASM("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
-}
-
 }  // namespace whisker::inline v0_1::kernels::cuda::ptx
 
 #undef WHISKER_HOPPER_ASM

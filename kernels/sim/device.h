@@ -88,11 +88,6 @@ inline void __syncthreads(
   using whisker::kernels::sim::BarrierResult;
   whisker::kernels::sim::block_barrier(BarrierResult::kNone, 0, site);
 }
-inline int __syncthreads_or(
-    int predicate, whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
-  using whisker::kernels::sim::BarrierResult;
-  return whisker::kernels::sim::block_barrier(BarrierResult::kAny, predicate, site);
-}
 inline int __syncthreads_and(
     int predicate, whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
   using whisker::kernels::sim::BarrierResult;
@@ -163,17 +158,6 @@ inline unsigned __ballot_sync(
   using namespace whisker::kernels::sim;
   return warp_reduce(Reduction::kBallot, mask, predicate != 0 ? 1u : 0u, site);
 }
-inline int __any_sync(
-    unsigned mask, int predicate,
-    whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
-  return __ballot_sync(mask, predicate, site) != 0;
-}
-inline int __all_sync(
-    unsigned mask, int predicate,
-    whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) {
-  return __ballot_sync(mask, predicate, site) == mask;
-}
-
 #define WHISKER_SIM_WARP_REDUCTION(name, T, reduction)                                            \
   inline T name(unsigned mask, T value,                                                           \
                 whisker::kernels::sim::CallSite site = whisker::kernels::sim::CallSite::here()) { \
@@ -219,42 +203,17 @@ T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T
 
 // Loads and arithmetic
 
-template <class T>
-T __ldg(const T* address) {
-  return *address;
-}
 using std::max;
 using std::min;
 inline float rsqrtf(float x) {
   return 1.0f / std::sqrt(x);
 }
-inline float __fdividef(float a, float b) {
-  return a / b;
-}
-inline float __expf(float x) {
-  return std::exp(x);
-}
-inline float __logf(float x) {
-  return std::log(x);
-}
 inline float __fmaf_rn(float a, float b, float c) {
   return std::fma(a, b, c);
-}
-inline int __popc(unsigned x) {
-  return __builtin_popcount(x);
-}
-inline int __clz(int x) {
-  return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x));
-}
-inline int __ffs(int x) {
-  return __builtin_ffs(x);
 }
 inline unsigned __float_as_uint(float x) {
   return std::bit_cast<unsigned>(x);
 }
 inline float __uint_as_float(unsigned x) {
   return std::bit_cast<float>(x);
-}
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return static_cast<unsigned>(static_cast<std::uint64_t>(a) * b >> 32);
 }

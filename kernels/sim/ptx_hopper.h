@@ -91,9 +91,4 @@ void wgmma_m64k16_bf16(float (&d)[N / 2], std::uint64_t a, std::uint64_t b,
   sim::wgmma({a, b, N, kA == Major::kMn, kB == Major::kMn}, d, site);
 }
 
-template <int kRegisters>
-void setmaxnreg_decrease() {}
-template <int kRegisters>
-void setmaxnreg_increase() {}
-
 }  // namespace whisker::inline v0_1::kernels::cuda::ptx

@@ -37,7 +37,7 @@ TEST_CASE("Warps sum by shuffles, blocks through shared memory", "[cuda]") {
   }
 }
 
-TEST_CASE("A launch that cannot be says which kernel and where", "[cuda]") {
+TEST_CASE("A launch that cannot be says which kernel and where", "[cuda][api_error]") {
   float* none = nullptr;
   std::string message = "no error";
   try {

@@ -154,7 +154,7 @@ TEST_CASE("An engine of cuDNN is found again by its name", "[cudnn]") {
   CHECK(why_not == "no deterministic and exact engine has this name");
 }
 
-TEST_CASE("cuDNN takes the graph of every leaky ReLU", "[cudnn]") {
+TEST_CASE("cuDNN does not refuse the graph of any leaky ReLU", "[cudnn]") {
   const Descriptor description = describe(kGpus[2]);
   for (const bool backward : {false, true})
     for (const std::int64_t n : {3 * 4099, 64 * 64 * 64 * 128})
