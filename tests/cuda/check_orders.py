@@ -3,9 +3,9 @@
 
 usage: check_orders.py PROGRAM RECORD
 
-RECORD is what PROGRAM left in the folder WHISKER_SIM_RECORD while its tests ran. Every instantiation of a
-kernel in PROGRAM must have run to its end with threads and blocks forward, in reverse and at
-random. Fails with the list of those that did not.
+RECORD is what PROGRAM left in the folder WHISKER_SIM_RECORD while its tests ran. Every
+instantiation of a kernel in PROGRAM must have run to its end with threads and blocks forward, in
+reverse and at random. Fails with the list of those that did not.
 """
 import re
 import subprocess
