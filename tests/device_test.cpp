@@ -116,6 +116,7 @@ TEST_CASE("more GPU memory than there is, is OutOfMemory and says what is held",
     FAIL("it was given");
   } catch (const OutOfMemory& error) {
     CHECK_THAT(error.what(), ContainsSubstring("memory of cuda:0: 134217728 MiB wanted"));
+    CHECK_THAT(error.what(), ContainsSubstring("MiB in use"));
     CHECK_THAT(error.what(), ContainsSubstring("MiB free on the device"));
   }
   CHECK(held.to_vector<float>()[0] == 0.0f);

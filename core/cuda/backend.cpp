@@ -83,7 +83,8 @@ class Gpu {
     // Null would make the pool free blocks, which waits for the device and so spoils a recording.
     if (block == nullptr && cuda::is_captured(context_))
       throw OutOfMemory(str("memory of cuda:", context_.device, ": ", bytes >> 20,
-                            " MiB wanted by a recording", describe_rest(context_.device)));
+                            " MiB wanted by a recording, ", pool_.stats().used_bytes >> 20,
+                            " MiB in use", describe_rest(context_.device)));
     return block;
   }
 
