@@ -32,17 +32,18 @@ struct Product {
   MatmulShape shape;
 };
 
-/// The dense layers of the article's nets, and one that fills any device.
+/// The dense layers of the article's nets, whose weights are [out, in], and one that fills any
+/// device.
 std::vector<Product> products(const GpuOptions& options) {
   const std::int64_t batch = options.batch, z = 100, side = options.image_size / 16;
   const std::int64_t features = side * side * std::max(1024 / options.divide_widths, 1);
   const std::int64_t size = options.product_size;
-  return {{"G dense forward", {batch, features, z}},
-          {"G dense backward data", {batch, z, features, false, true}},
-          {"G dense backward weight", {z, features, batch, true, false}},
-          {"D dense forward", {batch, 1, features}},
-          {"D dense backward data", {batch, features, 1, false, true}},
-          {"D dense backward weight", {features, 1, batch, true, false}},
+  return {{"G dense forward", {batch, features, z, false, true}},
+          {"G dense backward data", {batch, z, features}},
+          {"G dense backward weight", {features, z, batch, true, false}},
+          {"D dense forward", {batch, 1, features, false, true}},
+          {"D dense backward data", {batch, features, 1}},
+          {"D dense backward weight", {1, features, batch, true, false}},
           {whisker::str("matrix product ", size, "^3"), {size, size, size}}};
 }
 
