@@ -16,6 +16,7 @@
 #include <whisker/kernels/cuda/matmul_choice.h>
 
 #include "gpu_compare.h"
+#include "gpu_products.h"
 #include "gpu_report.h"
 
 namespace whisker_bench {
@@ -77,19 +78,6 @@ Tensor random(const whisker::Shape& shape, std::uint64_t seed, double low = -1.0
 
 Tensor on_cpu(const Tensor& t) {
   return cast(t, whisker::Dtype::float32).to(whisker::Device::cpu());
-}
-
-struct Product {
-  std::string name;
-  MatmulShape shape;
-};
-
-/// As core/ops/matmul.h computes a dense layer with weight [out, in] and its gradients.
-void add_dense_layer(const std::string& name, std::int64_t batch, std::int64_t in, std::int64_t out,
-                     std::vector<Product>& products) {
-  products.push_back({name + " forward", {batch, out, in, false, true}});
-  products.push_back({name + " backward data", {batch, in, out}});
-  products.push_back({name + " backward weight", {out, in, batch, true, false}});
 }
 
 /// The dense layers at the deep end of nets with these convolutions.

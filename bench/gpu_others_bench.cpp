@@ -13,11 +13,11 @@
 #include <whisker/kernels/cuda/matmul_choice.h>
 #include <whisker/kernels/cudnn/availability.h>
 #include <whisker/kernels/cudnn/matmul.h>
-#include <whisker/kernels/matmul.h>
 #include <whisker/kernels/optimizer.h>
 #include <whisker/kernels/random.h>
 
 #include "gpu_memory_bench.h"
+#include "gpu_products.h"
 
 namespace whisker_bench {
 namespace {
@@ -27,24 +27,16 @@ using whisker::kernels::MatmulShape;
 namespace cuda = whisker::kernels::cuda;
 namespace cudnn = whisker::kernels::cudnn;
 
-struct Product {
-  std::string name;
-  MatmulShape shape;
-};
-
-/// The dense layers of the article's nets, whose weights are [out, in], and one that fills any
-/// device.
+/// The dense layers of the article's nets, and one that fills any device.
 std::vector<Product> products(const GpuOptions& options) {
   const std::int64_t batch = options.batch, z = 100, side = options.image_size / 16;
   const std::int64_t features = side * side * std::max(1024 / options.divide_widths, 1);
   const std::int64_t size = options.product_size;
-  return {{"G dense forward", {batch, features, z, false, true}},
-          {"G dense backward data", {batch, z, features}},
-          {"G dense backward weight", {features, z, batch, true, false}},
-          {"D dense forward", {batch, 1, features, false, true}},
-          {"D dense backward data", {batch, features, 1}},
-          {"D dense backward weight", {1, features, batch, true, false}},
-          {whisker::str("matrix product ", size, "^3"), {size, size, size}}};
+  std::vector<Product> products;
+  add_dense_layer("G dense", batch, z, features, products);
+  add_dense_layer("D dense", batch, features, 1, products);
+  products.push_back({whisker::str("matrix product ", size, "^3"), {size, size, size}});
+  return products;
 }
 
 /// The definition, in double, at some thousand places.
