@@ -86,6 +86,8 @@ Process::Process(const std::vector<std::string>& arguments, const std::filesyste
     ::dup2(pipe_ends[1], STDOUT_FILENO);
     ::dup2(errors, STDERR_FILENO);
     ::setenv("OMP_NUM_THREADS", "1", 1);
+    for (const auto& [name, value] : options.environment)
+      ::setenv(name.c_str(), value.c_str(), 1);
     ::unsetenv("XDG_CACHE_HOME");
     ::setenv("HOME", folder.c_str(), 1);
     const auto limit = [](auto resource, std::size_t most) {

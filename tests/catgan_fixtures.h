@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <whisker/core/tensor.h>
@@ -41,7 +42,8 @@ struct ProcessOptions {
   std::size_t max_file_bytes = 0;  // 0: no limit
   std::size_t max_memory = 0;      // 0: no limit
   const char* output = nullptr;    // where standard output goes instead of to the test
-  bool closed_streams = false;     // begin without any of the three standard streams
+  std::vector<std::pair<std::string, std::string>> environment;  // variables to set
+  bool closed_streams = false;  // begin without any of the three standard streams
 };
 
 /// The catgan program, begun; `folder` is its current folder. One thread, whatever the machine has.

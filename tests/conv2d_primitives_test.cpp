@@ -17,21 +17,16 @@ const Conv2dOptions kStride2{.stride_h = 2, .stride_w = 2};
 TEST_CASE("a weight larger than a core's cache is shared by output channels", "[conv2d]") {
   if (!kernels::cpu::has_avx512()) SKIP("other CPUs share the images");
   const kernels::Conv2dShape shape = conv2d_shape(kX, kWeight, kStride2);
-  const auto tasks = [&](int threads, auto change) {
-    const ThreadScope scope(threads);
+  const auto tasks = [&](auto change) {
     kernels::Conv2dShape changed = shape;
     change(changed);
     return kernels::cpu::channel_tasks<float>(changed, true);
   };
   const auto nothing = [](kernels::Conv2dShape&) {};
-  CHECK(tasks(1, nothing) == 8);
-  CHECK(tasks(2, nothing) == 8);
-  const ThreadScope three(3);
-  if (kernels::cpu::threads() == 3)  // without OpenMP there is one
-    CHECK(tasks(3, nothing) == 1);   // the third would have less to do
-  CHECK(tasks(2, [](auto& s) { s.out_channels = 240; }) == 1);
-  CHECK(tasks(2, [](auto& s) { s.in_channels = 32; }) == 1);  // fits into the cache
-  CHECK(tasks(2, [](auto& s) { s.batch = 16384; }) == 1);     // a result of 16 MB a thread
+  CHECK(tasks(nothing) == 8);
+  CHECK(tasks([](auto& s) { s.out_channels = 240; }) == 1);
+  CHECK(tasks([](auto& s) { s.in_channels = 32; }) == 1);  // fits into the cache
+  CHECK(tasks([](auto& s) { s.batch = 16384; }) == 1);     // a result of 16 MB a thread
 }
 
 TEST_CASE("convolutions with a large weight equal the definition for any threads", "[conv2d]") {

@@ -82,16 +82,43 @@ TEST_CASE("every op gives the same bits when it is run again", "[determinism]") 
               {random_tensor({70, 301}), random_tensor({301, 129})});
 }
 
-TEST_CASE("convolutions are repeatable with each number of threads", "[determinism]") {
-  // oneDNN splits long sums by thread, so only equal numbers of threads promise equal bits.
-  const ConvCase& c = large_convs().front();
-  const Function f = [&](const Tensors& in) { return conv2d(in[0], in[1], Tensor(), c.options); };
-  const Tensors inputs{random_tensor(c.x), random_tensor(c.weight)};
-  for (const int threads : {1, 2, 3}) {
-    const ThreadScope scope(threads);
-    INFO(threads << " threads");
-    CHECK(same_bits(forward_and_backward(f, inputs), forward_and_backward(f, inputs)));
-  }
+TEST_CASE("convolutions and products give the same bits with any number of threads",
+          "[determinism]") {
+  const auto check_threads = [](const char* remark, const Function& f, const Tensors& inputs) {
+    INFO(remark);
+    const auto run = [&](int threads) {
+      const ThreadScope scope(threads);
+      return forward_and_backward(f, inputs);
+    };
+    const Tensors expected = run(1);
+    for (const int threads : {2, 3, 4, 7}) {
+      INFO(threads << " threads");
+      CHECK(same_bits(run(threads), expected));
+    }
+  };
+  for (const ConvCase& c : large_convs())
+    check_threads(c.remark,
+                  [&](const Tensors& in) { return conv2d(in[0], in[1], in[2], c.options); },
+                  {random_tensor(c.x, Dtype::float32, 1), random_tensor(c.weight),
+                   random_tensor({c.weight[0]})});
+  for (const ConvCase& c : large_transposed_convs())
+    check_threads(
+        c.remark,
+        [&](const Tensors& in) { return conv_transpose2d(in[0], in[1], Tensor(), c.options); },
+        {random_tensor(c.x, Dtype::float32, 1), random_tensor(c.weight)});
+  // The weight gradients of few channels are cut by images, those of many by channels.
+  for (const std::int64_t in : {3, 24, 64})
+    for (const std::int64_t out : {5, 16, 48})
+      check_threads("5x5, stride 2",
+                    [](const Tensors& t) {
+                      return conv2d(t[0], t[1], Tensor(), {.stride_h = 2, .stride_w = 2});
+                    },
+                    {random_tensor({13, 20, 22, in}), random_tensor({out, 5, 5, in})});
+  check_threads("matmul", [](const Tensors& t) { return matmul(t[0], t[1]); },
+                {random_tensor({700, 301}), random_tensor({301, 129})});
+  check_threads("dense, wide", [](const Tensors& t) { return matmul(t[0], t[1]); },
+                {random_tensor({8, 100}), random_tensor({100, 16384})});
+  check_threads("tanh", [](const Tensors& t) { return tanh(t[0]); }, {random_tensor({3, 41000})});
 }
 
 TEST_CASE("an image's convolution does not depend on the rest of its batch", "[determinism]") {

@@ -107,7 +107,9 @@ void for_each_field(AnyConfig& c, const Visit& visit) {
   visit(changeable({"grid", "pictures along a side of the sample grid", 1, 64}), c.grid);
   visit(changeable({"device", "auto, cpu, cuda or cuda:<index>; auto: a GPU if there is one"}),
         c.device);
-  visit(changeable({"threads", "CPU threads; 0: one for each core", 0, 1024}), c.threads);
+  visit(changeable(
+            {"threads", "CPU threads; 0: one for each core that this process may use", 0, 1024}),
+        c.threads);
 }
 
 }  // namespace catgan

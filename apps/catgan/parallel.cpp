@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <whisker/kernels/cpu/threads.h>
+
 namespace catgan {
 
 void for_each_index(std::size_t count, int threads, const std::function<void(std::size_t)>& work,
@@ -32,8 +34,8 @@ void for_each_index(std::size_t count, int threads, const std::function<void(std
   };
 
   {
-    const std::size_t wanted = threads > 0 ? static_cast<std::size_t>(threads)
-                                           : std::max(1u, std::thread::hardware_concurrency());
+    const auto wanted =
+        static_cast<std::size_t>(threads > 0 ? threads : whisker::kernels::cpu::threads());
     std::vector<std::jthread> others;
     try {
       for (std::size_t i = 1; i < std::min(wanted, count); ++i)

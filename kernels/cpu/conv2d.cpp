@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <whisker/kernels/conv2d.h>
+#include <whisker/kernels/cpu/conv2d_backward_weight.h>
 #include <whisker/kernels/cpu/conv2d_primitives.h>
 #include <whisker/kernels/cpu/outer_product.h>
 #include <whisker/kernels/cpu/pack_taps.h>
@@ -223,8 +224,7 @@ void run_phase(const T* dy, const Weight<float>& weight, const float* bias, T* d
   for (int g = 0; g < group && bias; ++g)
     repeated_bias.insert(repeated_bias.end(), bias, bias + shape.in_channels);
   const float* part_bias = bias ? repeated_bias.data() : nullptr;
-  const auto p = forward_primitive<T>(part, bias != nullptr);
-  const memory::desc packed_desc = p->desc.weights_desc();
+  const memory::desc packed_desc = forward_weight_layout<T>(part, bias != nullptr);
   const Buffer packed_taps = packed(
       weight, layout_key(packed_desc, {1 + index, shape.stride_h, shape.stride_w, group}), [&] {
         Buffer copy = context.allocate(bytes_of(packed_desc));
@@ -258,8 +258,7 @@ void conv2d_forward(const T* x, Weight<compute_type<T>> weight, const compute_ty
                     const Conv2dShape& shape, Context& context) {
   if (shape.output_size() == 0) return;
   with_onednn("conv2d", shape.to_string(), [&] {
-    const auto p = forward_primitive<T>(shape, bias != nullptr);
-    const memory::desc packed_desc = p->desc.weights_desc();
+    const memory::desc packed_desc = forward_weight_layout<T>(shape, bias != nullptr);
     const Buffer copy = packed(weight, layout_key(packed_desc, {}), [&] {
       const memory::desc plain(weight_dims(shape), memory::data_type::f32, Tag::ohwi);
       Buffer buffer = context.allocate(bytes_of(packed_desc));
@@ -303,19 +302,8 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
     if (outer_product_serves(shape))
       return outer_product_backward_weight(x, dy, dweight, shape, context);
   }
-  with_onednn("conv2d_backward_weight", shape.to_string(), [&] {
-    const auto p = backward_weight_primitive<T>(shape);
-    const memory::desc packed_desc = p->desc.diff_weights_desc();
-    const memory::desc plain(weight_dims(shape), memory::data_type::f32, Tag::ohwi);
-    const bool direct = packed_desc == plain;
-    const Buffer blocked = direct ? nullptr : context.allocate(bytes_of(packed_desc));
-    void* target = direct ? static_cast<void*>(dweight) : blocked.get();
-    p->run({{DNNL_ARG_SRC, view(p->desc.src_desc(), x)},
-            {DNNL_ARG_DIFF_DST, view(p->desc.diff_dst_desc(), dy)},
-            {DNNL_ARG_DIFF_WEIGHTS, view(packed_desc, target)}},
-           context);
-    if (!direct) reorder(view(packed_desc, target), view(plain, dweight), context);
-  });
+  with_onednn("conv2d_backward_weight", shape.to_string(),
+              [&] { run_backward_weight(shape, x, dy, dweight, context); });
 }
 
 #define WHISKER_INSTANTIATE(T)                                                                   \

@@ -1,12 +1,14 @@
-// A weight of many megabytes does not fit into a core's cache, and oneDNN, which gives each thread
-// some of the images, reads it once per image. So threads share the output channels instead: one
-// computes 32 channels of all images, whose part of the weight stays in its cache.
+// A convolution is cut into tasks of some images each, which its threads share. But a weight of
+// many megabytes does not fit into a core's cache, and each task would read it once per image. So
+// such a one is cut by output channels: a task computes 32 channels of all images, whose part of
+// the weight stays in its cache.
 //
 //          C*R*S                   O: 32 channels a task
 //        +-------+        +------+------+------+------+
-//   N*PQ |   x   |  C*R*S |thread|thread|thread|thread|   y [N*PQ, O]: each task writes its
-//        |       |        |  0   |  1   |  0   |  1   |   columns to a block of its own first
+//   N*PQ |   x   |  C*R*S | task | task | task | task |   y [N*PQ, O]: each task writes its
+//        |       |        |  0   |  1   |  2   |  3   |   columns to a block of its own first
 //        +-------+        +------+------+------+------+
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -104,17 +106,19 @@ bool is_concatenation(const memory::desc& whole, const memory::desc& part, std::
          a.strides == b.strides && a.inner_blks == b.inner_blks && a.inner_idxs == b.inner_idxs;
 }
 
-/// What one task runs, on one thread.
-template <class T>
-PrimitivePtr<dnnl::convolution_forward> task_primitive(Conv2dShape shape, bool with_bias) {
-  shape.out_channels = kTaskChannels;
-  const ThreadScope one(1);
-  return forward_primitive<T>(shape, with_bias);
+Conv2dShape with_channels(Conv2dShape shape, std::int64_t channels) {
+  shape.out_channels = channels;
+  return shape;
+}
+
+Conv2dShape with_images(Conv2dShape shape, std::int64_t images) {
+  shape.batch = images;
+  return shape;
 }
 
 template <class T>
-void run_one(const Forward& p, const T* x, const void* packed_weight, const float* bias, T* y,
-             Context& context) {
+void run_task(const Forward& p, const T* x, const void* packed_weight, const float* bias, T* y,
+              Context& context) {
   std::unordered_map<int, memory> arguments{
       {DNNL_ARG_SRC, view(p.desc.src_desc(), x)},
       {DNNL_ARG_WEIGHTS, view(p.desc.weights_desc(), packed_weight)},
@@ -125,19 +129,39 @@ void run_one(const Forward& p, const T* x, const void* packed_weight, const floa
 
 }  // namespace
 
+std::int64_t images_per_task(const Conv2dShape& shape) {
+  constexpr double kTaskFlops = 4e6, kWorthSharing = 1e6;
+  constexpr double kFewTasks = 4.0, kMaxTasks = 32.0;
+  const double fewest = shape.flops() >= kWorthSharing ? kFewTasks : 1.0;
+  const auto tasks =
+      static_cast<std::int64_t>(std::clamp(shape.flops() / kTaskFlops, fewest, kMaxTasks));
+  std::int64_t images = std::max<std::int64_t>((shape.batch + tasks - 1) / tasks, 1);
+  // Equal tasks run the same primitive, whose layout of the weight they share.
+  while (shape.batch % images != 0)
+    --images;
+  return images;
+}
+
 template <class T>
 std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias) {
-  const std::int64_t tasks = shape.out_channels / kTaskChannels, team = threads();
+  const std::int64_t tasks = shape.out_channels / kTaskChannels;
   const std::int64_t pixels = shape.batch * shape.out_h() * shape.out_w();
   // Only cores with AVX-512 were measured, and floats.
   if (!std::is_same_v<T, float> || !has_avx512() || shape.out_channels % kTaskChannels != 0 ||
-      tasks < 2 || pixels > kMaxTaskPixels || (tasks % team != 0 && tasks < 4 * team))
+      tasks < 2 || pixels > kMaxTaskPixels)
     return 1;
   const memory::desc weight = forward_primitive<T>(shape, with_bias)->desc.weights_desc();
-  const bool serves =
-      bytes_of(weight) >= kSecondLevelCache &&
-      is_concatenation(weight, task_primitive<T>(shape, with_bias)->desc.weights_desc(), tasks);
+  const auto part = forward_primitive<T>(with_channels(shape, kTaskChannels), with_bias);
+  const bool serves = bytes_of(weight) >= kSecondLevelCache &&
+                      is_concatenation(weight, part->desc.weights_desc(), tasks);
   return serves ? tasks : 1;
+}
+
+template <class T>
+memory::desc forward_weight_layout(const Conv2dShape& shape, bool with_bias) {
+  const std::int64_t images =
+      channel_tasks<T>(shape, with_bias) > 1 ? shape.batch : images_per_task(shape);
+  return forward_primitive<T>(with_images(shape, images), with_bias)->desc.weights_desc();
 }
 
 template <class T>
@@ -145,19 +169,25 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
                  T* y, Context& context) {
   const std::int64_t tasks = channel_tasks<T>(shape, bias != nullptr);
   if (tasks == 1) {
-    const auto whole = forward_primitive<T>(shape, bias != nullptr);
-    return run_one(*whole, x, packed_weight, bias, y, context);
+    const std::int64_t images = images_per_task(shape);
+    const auto task = forward_primitive<T>(with_images(shape, images), bias != nullptr);
+    const std::int64_t x_image = shape.in_h * shape.in_w * shape.in_channels;
+    const std::int64_t y_image = shape.out_h() * shape.out_w() * shape.out_channels;
+    parallel_for(shape.batch, images, [&, &task = *task](std::int64_t begin, std::int64_t) {
+      run_task(task, x + begin * x_image, packed_weight, bias, y + begin * y_image, context);
+    });
+    return;
   }
-  const auto part = task_primitive<T>(shape, bias != nullptr);
   const std::int64_t channels = shape.out_channels / tasks;
+  const auto part = forward_primitive<T>(with_channels(shape, channels), bias != nullptr);
   const std::int64_t pixels = shape.output_size() / shape.out_channels;
   const std::size_t weight_bytes = bytes_of(part->desc.weights_desc());
   const auto* weight = static_cast<const std::byte*>(packed_weight);
   parallel_for(tasks, 1, [&, &part = *part](std::int64_t task, std::int64_t) {
     const Buffer buffer = context.allocate(static_cast<std::size_t>(pixels * channels) * sizeof(T));
     auto* columns = reinterpret_cast<T*>(buffer.get());
-    run_one(part, x, weight + static_cast<std::size_t>(task) * weight_bytes,
-            bias ? bias + task * channels : nullptr, columns, context);
+    run_task(part, x, weight + static_cast<std::size_t>(task) * weight_bytes,
+             bias ? bias + task * channels : nullptr, columns, context);
     for (std::int64_t i = 0; i < pixels; ++i)
       std::memcpy(y + i * shape.out_channels + task * channels, columns + i * channels,
                   static_cast<std::size_t>(channels) * sizeof(T));
@@ -169,6 +199,7 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
   template PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive<T>(          \
       const Conv2dShape&);                                                                         \
   template std::int64_t channel_tasks<T>(const Conv2dShape&, bool);                                \
+  template memory::desc forward_weight_layout<T>(const Conv2dShape&, bool);                        \
   template void run_forward<T>(const Conv2dShape&, const T*, const void*, const float*, T*,        \
                                Context&);
 WHISKER_INSTANTIATE(float)

@@ -24,12 +24,19 @@ template <class T>
 PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive(
     const Conv2dShape& shape);
 
-/// In how many tasks run_forward() shares the output channels; 1 where it shares the images.
+/// In how many tasks run_forward() cuts the output channels; 1 where it cuts the batch.
 template <class T>
 std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias);
 
-/// y [N, P, Q, O] = x [N, H, W, C] * weight + bias; the weight lies in the layout of
-/// forward_primitive(shape, bias != nullptr), bias [O] may be null.
+/// How many images one task takes where the batch is cut: a divisor of the batch. Tasks are large
+/// enough that starting them costs little, and many enough for the cores of a workstation.
+std::int64_t images_per_task(const Conv2dShape& shape);
+
+/// The layout of the weight that run_forward() reads.
+template <class T>
+memory::desc forward_weight_layout(const Conv2dShape& shape, bool with_bias);
+
+/// y [N, P, Q, O] = x [N, H, W, C] * weight + bias on all threads; bias [O] may be null.
 template <class T>
 void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight, const float* bias,
                  T* y, Context& context);

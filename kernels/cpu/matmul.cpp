@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include <whisker/kernels/cpu/onednn.h>
@@ -7,14 +8,45 @@ namespace whisker::inline v0_1::kernels::cpu {
 namespace {
 
 using dnnl::memory;
-using Key = std::array<std::int64_t, 6>;
+using Key = std::array<std::int64_t, 8>;
 
-/// A stored [rows, columns] matrix seen as [rows, columns], or as its transpose.
+/// A part [rows, columns] of a matrix whose rows, or columns if it is stored transposed, are
+/// `stride` elements apart.
 template <class T>
-memory::desc matrix(std::int64_t rows, std::int64_t columns, bool transposed) {
-  return {{rows, columns},
-          onednn_type<T>(),
-          transposed ? memory::format_tag::ba : memory::format_tag::ab};
+memory::desc matrix(std::int64_t rows, std::int64_t columns, std::int64_t stride, bool transposed) {
+  const memory::dims strides = transposed ? memory::dims{1, stride} : memory::dims{stride, 1};
+  return {{rows, columns}, onednn_type<T>(), strides};
+}
+
+/// How many rows or columns of c one task computes, whichever there are more of.
+std::int64_t lines_per_task(const MatmulShape& s) {
+  constexpr double kTaskWork = 2e6;  // multiplications, or elements that are read and written
+  constexpr std::int64_t kMaxTasks = 16, kLines = 16;
+  const auto m = static_cast<double>(s.m), n = static_cast<double>(s.n);
+  const auto k = static_cast<double>(s.k);
+  const double work = std::max(m * n * k, 8.0 * (m * n + m * k + n * k));
+  const auto tasks =
+      static_cast<std::int64_t>(std::clamp(work / kTaskWork, 1.0, static_cast<double>(kMaxTasks)));
+  const std::int64_t lines = (std::max(s.m, s.n) + tasks - 1) / tasks;
+  return (lines + kLines - 1) / kLines * kLines;
+}
+
+/// c[m, n] = a[m, k] b[k, n] for a part of c; the strides are those of `whole`.
+template <class T>
+void multiply(const T* a, const T* b, T* c, std::int64_t m, std::int64_t n,
+              const MatmulShape& whole, Context& context) {
+  static PrimitiveCache<dnnl::matmul, Key> cache;
+  const MatmulShape& s = whole;
+  const Key key{m, n, s.m, s.n, s.k, s.transpose_a, s.transpose_b, std::is_same_v<T, bfloat16>};
+  const auto p = cache.get(key, [&] {
+    return describe<dnnl::matmul>(matrix<T>(m, s.k, s.transpose_a ? s.m : s.k, s.transpose_a),
+                                  matrix<T>(s.k, n, s.transpose_b ? s.k : s.n, s.transpose_b),
+                                  matrix<T>(m, n, s.n, false));
+  });
+  p->run({{DNNL_ARG_SRC, view(p->desc.src_desc(), a)},
+          {DNNL_ARG_WEIGHTS, view(p->desc.weights_desc(), b)},
+          {DNNL_ARG_DST, view(p->desc.dst_desc(), c)}},
+         context);
 }
 
 void fill_zero(auto* c, std::int64_t n) {
@@ -27,17 +59,17 @@ void fill_zero(auto* c, std::int64_t n) {
 template <class T>
 void matmul(const T* a, const T* b, T* c, const MatmulShape& s, Context& context) {
   if (s.m * s.n * s.k == 0) return fill_zero(c, s.m * s.n);
-  static PrimitiveCache<dnnl::matmul, Key> cache;
   with_onednn("matmul", str("[", s.m, ",", s.k, "] x [", s.k, ",", s.n, "]"), [&] {
-    const Key key{s.m, s.n, s.k, s.transpose_a, s.transpose_b, std::is_same_v<T, bfloat16>};
-    const auto p = cache.get(key, [&] {
-      return describe<dnnl::matmul>(matrix<T>(s.m, s.k, s.transpose_a),
-                                    matrix<T>(s.k, s.n, s.transpose_b), matrix<T>(s.m, s.n, false));
-    });
-    p->run({{DNNL_ARG_SRC, view(p->desc.src_desc(), a)},
-            {DNNL_ARG_WEIGHTS, view(p->desc.weights_desc(), b)},
-            {DNNL_ARG_DST, view(p->desc.dst_desc(), c)}},
-           context);
+    const bool cut_rows = s.m >= s.n;
+    parallel_for(cut_rows ? s.m : s.n, lines_per_task(s),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   if (cut_rows)
+                     multiply(a + begin * (s.transpose_a ? 1 : s.k), b, c + begin * s.n,
+                              end - begin, s.n, s, context);
+                   else
+                     multiply(a, b + begin * (s.transpose_b ? s.k : 1), c + begin, s.m, end - begin,
+                              s, context);
+                 });
   });
 }
 

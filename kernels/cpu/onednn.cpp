@@ -102,8 +102,10 @@ std::string instruction_set() {
   }
 }
 
-void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context) {
-  check_room();
+namespace {
+
+void reorder_part(const dnnl::memory& from, const dnnl::memory& to, Context& context) {
+  const OnednnOnOneThread one_thread;
   const dnnl::reorder::primitive_desc desc(from, to, user_scratchpad());
   const auto scratch_desc = desc.scratchpad_desc();
   const Buffer scratch = context.allocate(bytes_of(scratch_desc));
@@ -112,6 +114,26 @@ void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context)
                                {DNNL_ARG_TO, to},
                                {DNNL_ARG_SCRATCHPAD, view(scratch_desc, scratch.get())}});
   onednn_stream().wait();
+}
+
+}  // namespace
+
+void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context) {
+  check_room();
+  constexpr std::size_t kLarge = std::size_t{1} << 20;  // bytes that one core soon copies
+  constexpr std::int64_t kPart = 64;                    // a multiple of all blocks of oneDNN's
+  const dnnl::memory::dims dims = blocking_of(from.get_desc()).dims;
+  if (bytes_of(from.get_desc()) < kLarge || dims[0] <= kPart)
+    return reorder_part(from, to, context);
+  parallel_for(dims[0], kPart, [&](std::int64_t begin, std::int64_t end) {
+    dnnl::memory::dims part = dims, offset(dims.size(), 0);
+    part[0] = end - begin;
+    offset[0] = begin;
+    const auto part_of = [&](const dnnl::memory& whole) {
+      return view(whole.get_desc().submemory_desc(part, offset), whole.get_data_handle());
+    };
+    reorder_part(part_of(from), part_of(to), context);
+  });
 }
 
 }  // namespace whisker::inline v0_1::kernels::cpu

@@ -1,4 +1,6 @@
-// What the oneDNN kernels share: engine, stream, memory, and a cache of primitives.
+// What the oneDNN kernels share: engine, stream, memory, and a cache of primitives. Each primitive
+// runs on the thread that calls it; kernels cut their work into tasks by its shape alone, so that
+// results do not depend on the number of threads.
 // Private to kernels/cpu: the only place that includes <dnnl.hpp>. Works with oneDNN 2.6 and 3.
 #pragma once
 
@@ -14,8 +16,8 @@
 #include <whisker/kernels/bfloat16.h>
 #include <whisker/kernels/check.h>
 #include <whisker/kernels/context.h>
+#include <whisker/kernels/cpu/onednn_threads.h>
 #include <whisker/kernels/cpu/parallel.h>
-#include <whisker/kernels/cpu/threads.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 
@@ -91,6 +93,7 @@ struct CachedPrimitive {
 
   /// Runs it on the given arguments with scratchpad memory from the context.
   void run(std::unordered_map<int, dnnl::memory> arguments, Context& context) const {
+    const OnednnOnOneThread one_thread;
     const auto scratch_desc = desc.scratchpad_desc();
     const Buffer scratch = context.allocate(bytes_of(scratch_desc));
     arguments.emplace(DNNL_ARG_SCRATCHPAD, view(scratch_desc, scratch.get()));
@@ -99,31 +102,30 @@ struct CachedPrimitive {
   }
 };
 
-/// Looks a primitive up by its key and the number of threads, which blocking depends on.
+/// Looks a primitive up by its key.
 template <class Primitive, class Key>
 class PrimitiveCache {
  public:
   template <class Make>
   std::shared_ptr<const CachedPrimitive<Primitive>> get(const Key& key, const Make& make) {
     const std::lock_guard lock(mutex_);
-    auto& slot = entries_[{key, threads()}];
-    if (!slot) {
-      check_room();
-      // A program that keeps changing its shapes must not keep every primitive it ever used.
-      constexpr std::size_t kMaxEntries = 1024;
-      auto made = std::make_shared<const CachedPrimitive<Primitive>>(make());
-      if (entries_.size() > kMaxEntries) entries_.clear();
-      return entries_[{key, threads()}] = made;
-    }
-    return slot;
+    if (const auto found = entries_.find(key); found != entries_.end()) return found->second;
+    check_room();
+    const OnednnOnOneThread one_thread;
+    auto made = std::make_shared<const CachedPrimitive<Primitive>>(make());
+    // A program that keeps changing its shapes must not keep every primitive it ever used.
+    constexpr std::size_t kMaxEntries = 1024;
+    if (entries_.size() > kMaxEntries) entries_.clear();
+    return entries_[key] = made;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::pair<Key, int>, std::shared_ptr<const CachedPrimitive<Primitive>>> entries_;
+  std::map<Key, std::shared_ptr<const CachedPrimitive<Primitive>>> entries_;
 };
 
-/// Copies between two layouts or element types of the same logical tensor.
+/// Copies between two layouts or element types of the same logical tensor, large ones in parts of
+/// their first axis on all threads.
 void reorder(const dnnl::memory& from, const dnnl::memory& to, Context& context);
 
 /// Runs body and turns oneDNN's exceptions into Error that names the op and its shape.

@@ -204,13 +204,7 @@ void outer_product_backward_weight(const float* x, const float* dy, float* dweig
     task.store(target + o * s.kernel_h * s.kernel_w * s.in_channels + c);
   });
   if (!partial) return;
-  parallel_for(s.weight_size(), 16384, [&](std::int64_t begin, std::int64_t end) {
-    std::memcpy(dweight + begin, partial + begin,
-                static_cast<std::size_t>(end - begin) * sizeof(float));
-    for (std::int64_t split = 1; split < plan.splits; ++split)
-      for (std::int64_t j = begin; j < end; ++j)
-        dweight[j] += partial[split * s.weight_size() + j];
-  });
+  add_parts(partial, plan.splits, s.weight_size(), dweight);
 }
 
 #else

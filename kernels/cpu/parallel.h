@@ -1,4 +1,4 @@
-// The one way in which CPU kernels use several cores: OpenMP, the pool that oneDNN uses too.
+// The one way in which CPU kernels use several cores.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,9 @@ namespace whisker::inline v0_1::kernels::cpu {
 /// thrown again when all ranges are done.
 void parallel_for(std::int64_t n, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
+
+/// sums[i] = the sum over p < parts of values[p * n + i], in order.
+void add_parts(const float* values, std::int64_t parts, std::int64_t n, float* sums);
 
 /// Whether this CPU has the vectors of 16 floats for which some kernels are written.
 inline bool has_avx512() {

@@ -28,7 +28,7 @@ constexpr const char* kFooter = R"(Examples:
   catgan resume runs/00003-demo-cats --steps 20000   and further than planned
 
 No other flag is needed. The weights after N steps are the same bits whether a run was interrupted
-or not, with the same number of threads. Flags that change what a step does are refused.
+or not, with any number of threads. Flags that change what a step does are refused.
 If the newest checkpoint is damaged, the one before is used, and the bad one renamed to .bad.)";
 
 /// The settings of a run folder, and the checkpoint to start from if there is one.
@@ -119,9 +119,6 @@ int resume(const ResumeOptions& options) {
   log.line(str("resuming ", folder.path().string(), " at step ", step, " of ", total));
   for (const std::string& note : saved.notes)
     log.line(note);
-  if (config.threads != before.threads && before.threads != 0)
-    log.line(str("note: ", config.threads, " threads instead of ", before.threads,
-                 "; results may differ in their last bits"));
   if (config.device != before.device && before.device != "auto")
     log.line(str("note: on ", config.device, " instead of ", before.device,
                  "; results may differ in their last bits"));

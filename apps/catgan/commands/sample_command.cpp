@@ -106,7 +106,9 @@ Command sample_command(CLI::App& app) {
       ->type_name("");
   parser->add_option("--device", options->device, "cpu, the default, auto, cuda or cuda:<index>")
       ->type_name("");
-  parser->add_option("--threads", options->threads, "CPU threads; default one for each core")
+  parser
+      ->add_option("--threads", options->threads,
+                   "CPU threads; default one for each core that may be used")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   parser->footer(kFooter);

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include <whisker/core/random_sequence.h>
+#include <whisker/kernels/cpu/machine.h>
 
-#include "machine_memory.h"
 #include "parallel.h"
 #include "pictures/content_hash.h"
 #include "pictures/dataset_cache.h"
@@ -167,7 +167,7 @@ class FolderLoader {
   }
 
   std::vector<std::uint8_t> allocate(std::size_t count, std::size_t stride) const {
-    const std::size_t memory = machine_memory();
+    const std::size_t memory = whisker::kernels::cpu::usable_memory();
     const std::string message =
         str(options_.folder.string(), ": ", count, " pictures of ", options_.image_size, "x",
             options_.image_size, " take ", (count * stride) >> 20, " MiB, the machine has ",

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "machine_memory.h"
+#include <whisker/kernels/cpu/machine.h>
 
 namespace catgan {
 namespace {
@@ -65,7 +65,7 @@ MemoryPlan plan_memory(const Config& config) {
 }
 
 void check_memory(const Config& config) {
-  const auto machine = static_cast<double>(machine_memory());
+  const auto machine = static_cast<double>(whisker::kernels::cpu::usable_memory());
   const MemoryPlan plan = plan_memory(config);
   if (plan.bytes(config.batch) <= machine) return;
   const double fitting = (machine * 0.8 - plan.weights) / plan.per_picture;

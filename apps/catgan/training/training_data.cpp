@@ -6,8 +6,9 @@
 #include <iomanip>
 #include <sstream>
 
+#include <whisker/kernels/cpu/machine.h>
+
 #include "drawing/drawn_cats.h"
-#include "machine_memory.h"
 #include "parallel.h"
 #include "pictures/content_hash.h"
 #include "random_streams.h"
@@ -39,8 +40,9 @@ Dataset draw_cats(const Config& config, const DataProgress& progress) {
   const std::size_t bytes = count * side * side * 3;
   const std::string message =
       str("drawn_cats: ", count, " pictures of ", side, "x", side, " take ", bytes >> 20,
-          " MiB, the machine has ", machine_memory() >> 20, " MiB; draw fewer or smaller ones");
-  check<OutOfMemory>(bytes <= machine_memory(), message);
+          " MiB, the machine has ", whisker::kernels::cpu::usable_memory() >> 20,
+          " MiB; draw fewer or smaller ones");
+  check<OutOfMemory>(bytes <= whisker::kernels::cpu::usable_memory(), message);
   std::vector<std::uint8_t> pixels;
   try {
     pixels.resize(bytes);

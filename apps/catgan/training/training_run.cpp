@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include <whisker/kernels/cpu/machine.h>
+
 #include "pictures/image_grid.h"
 #include "random_streams.h"
 #include "sampling.h"
@@ -52,6 +54,10 @@ class TrainingRun {
                   trainer_.generator().parameter_count(), " and D ",
                   trainer_.discriminator().parameter_count(), " parameters, ", config_.threads,
                   config_.threads == 1 ? " thread" : " threads", ", on ", config_.device));
+    if (const int cpus = whisker::kernels::cpu::usable_cpus(); config_.threads > cpus)
+      log_.line(str("note: ", config_.threads, " threads share ", cpus,
+                    cpus == 1 ? " core" : " cores", " here; --threads ", cpus,
+                    " is faster and gives the same bits"));
     if (trainer_.steps() == 0) write_reals();
     earlier_seconds_ = statistics_.seconds;
     start_ = Clock::now();
