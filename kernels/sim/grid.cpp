@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include <whisker/kernels/cpu/machine.h>
 #include <whisker/kernels/sim/block.h>
 #include <whisker/kernels/sim/grid.h>
 #include <whisker/kernels/sim/launch_record.h>
@@ -121,7 +122,7 @@ std::string run_grid(const Launch& launch) {
   static Workers workers;
   GridRun grid(launch);
   int threads = config().threads;
-  if (threads == 0) threads = static_cast<int>(std::thread::hardware_concurrency());
+  if (threads == 0) threads = cpu::usable_cpus();
   if (kChecking) threads = 1;  // the checker's records have no locks
   const auto useful =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(threads, 1)), grid.blocks());
