@@ -14,9 +14,10 @@ const Conv2dOptions kStride2{.stride_h = 2, .stride_w = 2};
 
 }  // namespace
 
-TEST_CASE("a weight larger than a core's cache is shared by output channels", "[conv2d]") {
+TEST_CASE("a weight larger than a core's cache is cut by output channels", "[conv2d]") {
   if (!kernels::cpu::has_avx512()) SKIP("other CPUs share the images");
-  const kernels::Conv2dShape shape = conv2d_shape(kX, kWeight, kStride2);
+  kernels::Conv2dShape shape = conv2d_shape(kX, kWeight, kStride2);
+  shape.batch = 4;
   const auto tasks = [&](auto change) {
     kernels::Conv2dShape changed = shape;
     change(changed);
@@ -27,6 +28,23 @@ TEST_CASE("a weight larger than a core's cache is shared by output channels", "[
   CHECK(tasks([](auto& s) { s.out_channels = 240; }) == 1);
   CHECK(tasks([](auto& s) { s.in_channels = 32; }) == 1);  // fits into the cache
   CHECK(tasks([](auto& s) { s.batch = 16384; }) == 1);     // a result of 16 MB a thread
+}
+
+TEST_CASE("a convolution of few images is cut by output channels", "[conv2d]") {
+  const kernels::Conv2dShape shape{.batch = 1,
+                                   .in_h = 16,
+                                   .in_w = 16,
+                                   .in_channels = 32,
+                                   .out_channels = 64,
+                                   .kernel_h = 3,
+                                   .kernel_w = 3};
+  CHECK(kernels::cpu::channel_tasks<float>(shape, true) == 2);
+  kernels::Conv2dShape many = shape;
+  many.batch = 4;
+  CHECK(kernels::cpu::channel_tasks<float>(many, true) == 1);
+  kernels::Conv2dShape small = shape;
+  small.in_h = small.in_w = 4;
+  CHECK(kernels::cpu::channel_tasks<float>(small, true) == 1);
 }
 
 TEST_CASE("convolutions with a large weight equal the definition for any threads", "[conv2d]") {

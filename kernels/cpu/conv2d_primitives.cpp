@@ -1,7 +1,7 @@
 // A convolution is cut into tasks of some images each, which its threads share. But a weight of
-// many megabytes does not fit into a core's cache, and each task would read it once per image. So
-// such a one is cut by output channels: a task computes 32 channels of all images, whose part of
-// the weight stays in its cache.
+// many megabytes does not fit into a core's cache, and each task would read it once per image; and
+// one or two images give too few tasks. Such convolutions are cut by output channels: a task
+// computes 32 channels of all images, whose part of the weight stays in its cache.
 //
 //          C*R*S                   O: 32 channels a task
 //        +-------+        +------+------+------+------+
@@ -98,6 +98,8 @@ using Forward = CachedPrimitive<dnnl::convolution_forward>;
 constexpr std::int64_t kTaskChannels = 32;          // two vectors of 16 floats
 constexpr std::size_t kSecondLevelCache = 2 << 20;  // of one core
 constexpr std::int64_t kMaxTaskPixels = 65536;      // 8 MiB of results a thread
+constexpr std::int64_t kFewImages = 4;
+constexpr double kWorthCutting = 4e6;  // floating-point operations
 
 /// Does the weight in layout `whole` consist of those in layout `part`, one after the other?
 bool is_concatenation(const memory::desc& whole, const memory::desc& part, std::int64_t parts) {
@@ -146,13 +148,14 @@ template <class T>
 std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias) {
   const std::int64_t tasks = shape.out_channels / kTaskChannels;
   const std::int64_t pixels = shape.batch * shape.out_h() * shape.out_w();
-  // Only cores with AVX-512 were measured, and floats.
-  if (!std::is_same_v<T, float> || !has_avx512() || shape.out_channels % kTaskChannels != 0 ||
-      tasks < 2 || pixels > kMaxTaskPixels)
+  const bool few_images = shape.batch < kFewImages && shape.flops() >= kWorthCutting;
+  // With many images only cores with AVX-512 were measured, and floats.
+  if (!std::is_same_v<T, float> || !(has_avx512() || few_images) ||
+      shape.out_channels % kTaskChannels != 0 || tasks < 2 || pixels > kMaxTaskPixels)
     return 1;
   const memory::desc weight = forward_primitive<T>(shape, with_bias)->desc.weights_desc();
   const auto part = forward_primitive<T>(with_channels(shape, kTaskChannels), with_bias);
-  const bool serves = bytes_of(weight) >= kSecondLevelCache &&
+  const bool serves = (few_images || bytes_of(weight) >= kSecondLevelCache) &&
                       is_concatenation(weight, part->desc.weights_desc(), tasks);
   return serves ? tasks : 1;
 }
