@@ -132,7 +132,7 @@ void run_task(const Forward& p, const T* x, const void* packed_weight, const flo
 }  // namespace
 
 std::int64_t images_per_task(const Conv2dShape& shape) {
-  constexpr double kTaskFlops = 4e6, kWorthSharing = 1e6;
+  constexpr double kTaskFlops = 8e6, kWorthSharing = 1e6;
   constexpr double kFewTasks = 4.0, kMaxTasks = 32.0;
   const double fewest = shape.flops() >= kWorthSharing ? kFewTasks : 1.0;
   const auto tasks =

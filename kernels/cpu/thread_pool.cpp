@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -19,19 +21,23 @@ using std::chrono::microseconds;
 
 // Longer than what a training step does between two loops, but for reading pictures.
 constexpr microseconds kSpin{300};
-// A spinning thread looks at the clock more often than this, unless it lost its core; and a range
-// takes less, unless its thread did.
-constexpr microseconds kGap{500}, kLateHelper{2000};
+// A wait that is longer may be for a thread that lost its core.
+constexpr microseconds kLongWait{1000};
 // For how long a lost core keeps threads from spinning.
-constexpr microseconds kMemory{1'000'000};
+constexpr microseconds kMemory{200'000};
 
 thread_local bool runs_a_range = false;
 
-/// When a thread last lost its core to another program, in ticks of Clock.
+/// When a thread was last seen to have lost its core to another program, in ticks of Clock.
 std::atomic<Clock::rep> last_loss = std::numeric_limits<Clock::rep>::min() / 2;
 
-void note_loss(Clock::time_point now) {
-  last_loss.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+/// Looks for such a loss: whether the system took a core from a thread since the last look.
+void look_for_loss(Clock::time_point now) {
+  static std::atomic<long> losses_seen = 0;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  if (losses_seen.exchange(usage.ru_nivcsw) != usage.ru_nivcsw)
+    last_loss.store(now.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 void pause() {
@@ -49,16 +55,11 @@ bool spin_until(const Done& done) {
   const Clock::time_point begin = Clock::now();
   const Clock::duration loss(last_loss.load(std::memory_order_relaxed));
   if (begin.time_since_epoch() - loss < kMemory) return false;
-  for (Clock::time_point now = begin, before = begin; now - begin < kSpin; before = now) {
+  for (Clock::time_point now = begin; now - begin < kSpin; now = Clock::now())
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
       pause();
     }
-    now = Clock::now();
-    if (now - before < kGap) continue;
-    note_loss(now);
-    break;
-  }
   return done();
 }
 
@@ -121,7 +122,7 @@ void ThreadPool::wait_for_helpers() {
     helpers_left_.wait(lock, all_left);
     caller_sleeps_ = false;
   }
-  if (const Clock::time_point now = Clock::now(); now - begin > kLateHelper) note_loss(now);
+  if (const Clock::time_point now = Clock::now(); now - begin > kLongWait) look_for_loss(now);
 }
 
 void ThreadPool::start_helpers(int team) {

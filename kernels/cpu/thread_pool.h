@@ -16,9 +16,9 @@ namespace whisker::inline v0_1::kernels::cpu {
 /// the shares of others. So a loop ends as soon as its ranges are done, even if a helper is late,
 /// was never lent by the system, or waits for a core that another program uses.
 ///
-/// Threads that wait spin for a moment, because waking one takes longer than many a loop. Where
-/// another program wants the cores, which shows as a gap in a spinning thread's time or as a
-/// helper that is late, they sleep at once instead.
+/// Threads that wait spin for a moment, because waking one takes longer than many a loop. They
+/// sleep at once while another program wants the cores: a helper was late, and the system had
+/// taken the core from a thread (ru_nivcsw of getrusage).
 class ThreadPool {
  public:
   /// The pool of the process. It is never destroyed: its threads may outlive main().
