@@ -104,8 +104,9 @@ Tensor div(const Tensor& a, const Tensor& b) {
   return record_binary(binary("div", a, b, kernels::Divide{}), "div", a, b,
                        [a = Saved(a), b = Saved(b)](const Tensor& dy, const Node& self) {
                          const Tensor divisor = b.get();
-                         return Pair(self.wants(0) ? dy / divisor : Tensor(),
-                                     self.wants(1) ? -(dy * a.get() / square(divisor)) : Tensor());
+                         return Pair(
+                             self.wants(0) ? dy / divisor : Tensor(),
+                             self.wants(1) ? -(dy * (a.get() / divisor / divisor)) : Tensor());
                        });
 }
 

@@ -47,7 +47,8 @@ inline Tensor operator-(const Tensor& x) {
 }
 
 /// Elementwise -label * log(sigmoid(logit)) - (1 - label) * log(1 - sigmoid(logit)) in a form that
-/// cannot overflow; labels may be soft. Follows tf.nn.sigmoid_cross_entropy_with_logits.
+/// cannot overflow; labels may be soft. Follows tf.nn.sigmoid_cross_entropy_with_logits. At
+/// infinite logits it is what PyTorch's binary_cross_entropy_with_logits gives, inf or NaN.
 Tensor sigmoid_cross_entropy_with_logits(const Tensor& logits, const Tensor& labels);
 
 }  // namespace whisker::inline v0_1

@@ -19,10 +19,10 @@ Tensor unary_backward(const char* name, const Tensor& dy, const Tensor& saved, O
   return dx;
 }
 
-/// y = op(x). `derivative` is dy/dx by differentiable ops, from y or x as Op::kSavesOutput says;
-/// it is used where the backward pass is recorded, the kernel where not.
-template <class Op, class Derivative>
-Tensor unary(const char* name, const Tensor& x, Op op, Derivative derivative) {
+/// y = op(x). `gradient` is dx by differentiable ops, from dy and from y or x as Op::kSavesOutput
+/// says; it is used where the backward pass is recorded, the kernel where not.
+template <class Op, class Gradient>
+Tensor unary(const char* name, const Tensor& x, Op op, Gradient gradient) {
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   dispatch_float(name, x, [&](auto tag, auto& context) {
     using T = typename decltype(tag)::type;
@@ -30,81 +30,94 @@ Tensor unary(const char* name, const Tensor& x, Op op, Derivative derivative) {
   });
   if (!must_record({x})) return y;
   return record(y, name, {x},
-                [name, op, derivative, kept = Saved(Op::kSavesOutput ? y : x)](
+                [name, op, gradient, kept = Saved(Op::kSavesOutput ? y : x)](
                     const Tensor& dy, const NodePtr& self) -> std::vector<Tensor> {
                   const Tensor saved = Op::kSavesOutput ? kept.get_as_output_of(self) : kept.get();
-                  if (grad_enabled()) return {dy * derivative(saved)};
+                  if (grad_enabled()) return {gradient(dy, saved)};
                   return {unary_backward(name, dy, saved, op)};
                 });
 }
 
-/// The derivative of a piecewise linear function: a constant to whoever differentiates again.
+/// dx = op.gradient(dy, x) of a piecewise linear function: linear in dy, and constant in x to
+/// whoever differentiates again.
 template <class Op>
-auto piecewise_constant(const char* name, Op op) {
-  return [name, op](const Tensor& x) {
-    return unary_backward(name, Tensor::full(x.shape(), 1.0, x.dtype(), x.device()), x, op);
-  };
+Tensor linear_gradient(const char* name, const Tensor& dy, const Tensor& x, Op op) {
+  const Tensor dx = unary_backward(name, dy, x, op);
+  if (!must_record({dy})) return dx;
+  return record(
+      dx, name, {dy},
+      [name, op, x = Saved(x.detach())](const Tensor& ddx, const NodePtr&) -> std::vector<Tensor> {
+        return {linear_gradient(name, ddx, x.get(), op)};
+      });
+}
+
+template <class Op>
+Tensor piecewise_linear(const char* name, const Tensor& x, Op op) {
+  return unary(name, x, op, [name, op](const Tensor& dy, const Tensor& saved) {
+    return linear_gradient(name, dy, saved, op);
+  });
+}
+
+/// Whose derivative is itself, with 0 where x is positive.
+Tensor selu_derivative(const Tensor& x, double positive) {
+  return unary(
+      "selu", x, kernels::SeluDerivative{positive},
+      [](const Tensor& dy, const Tensor& saved) { return dy * selu_derivative(saved, 0.0); });
 }
 
 }  // namespace
 
 Tensor leaky_relu(const Tensor& x, double slope) {
-  const kernels::LeakyRelu op{slope};
-  return unary("leaky_relu", x, op, piecewise_constant("leaky_relu", op));
+  return piecewise_linear("leaky_relu", x, kernels::LeakyRelu{slope});
 }
 
 Tensor relu(const Tensor& x) {
-  const kernels::LeakyRelu op{0.0};
-  return unary("relu", x, op, piecewise_constant("relu", op));
+  return piecewise_linear("relu", x, kernels::LeakyRelu{0.0});
 }
 
 Tensor abs(const Tensor& x) {
-  return unary("abs", x, kernels::Abs{}, piecewise_constant("abs", kernels::Abs{}));
+  return piecewise_linear("abs", x, kernels::Abs{});
 }
 
 Tensor affine(const Tensor& x, double scale, double shift) {
-  const kernels::Affine op{scale, shift};
-  return unary("affine", x, op, piecewise_constant("affine", op));
+  return piecewise_linear("affine", x, kernels::Affine{scale, shift});
 }
 
 Tensor tanh(const Tensor& x) {
   return unary("tanh", x, kernels::Tanh{},
-               [](const Tensor& y) { return affine(square(y), -1.0, 1.0); });
+               [](const Tensor& dy, const Tensor& y) { return dy * affine(square(y), -1.0, 1.0); });
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return unary("sigmoid", x, kernels::Sigmoid{}, [](const Tensor& y) { return y - square(y); });
+  return unary("sigmoid", x, kernels::Sigmoid{},
+               [](const Tensor& dy, const Tensor& y) { return dy * (y - square(y)); });
 }
 
 Tensor selu(const Tensor& x) {
   using kernels::Selu;
-  return unary("selu", x, Selu{}, [](const Tensor& saved) {
-    // One side's exponential must not overflow into the other's product with zero.
-    const Tensor negative =
-        affine(piecewise_constant("selu", kernels::LeakyRelu{0.0})(saved), -1.0, 1.0);
-    const Tensor positive = affine(negative, -Selu::kScale, Selu::kScale);
-    return positive + negative * affine(exp(saved * negative), Selu::kScale * Selu::kAlpha, 0.0);
+  return unary("selu", x, Selu{}, [](const Tensor& dy, const Tensor& saved) {
+    return dy * selu_derivative(saved, Selu::kScale);
   });
 }
 
 Tensor exp(const Tensor& x) {
-  return unary("exp", x, kernels::Exp{}, [](const Tensor& y) { return y; });
+  return unary("exp", x, kernels::Exp{}, [](const Tensor& dy, const Tensor& y) { return dy * y; });
 }
 
 Tensor log(const Tensor& x) {
-  return unary("log", x, kernels::Log{}, [](const Tensor& saved) {
-    return Tensor::full(saved.shape(), 1.0, saved.dtype(), saved.device()) / saved;
-  });
+  return unary("log", x, kernels::Log{},
+               [](const Tensor& dy, const Tensor& saved) { return dy / saved; });
 }
 
 Tensor sqrt(const Tensor& x) {
-  return unary("sqrt", x, kernels::Sqrt{}, [](const Tensor& y) {
-    return Tensor::full(y.shape(), 0.5, y.dtype(), y.device()) / y;
+  return unary("sqrt", x, kernels::Sqrt{}, [](const Tensor& dy, const Tensor& y) {
+    return dy * (Tensor::full(y.shape(), 0.5, y.dtype(), y.device()) / y);
   });
 }
 
 Tensor square(const Tensor& x) {
-  return unary("square", x, kernels::Square{}, [](const Tensor& saved) { return 2.0 * saved; });
+  return unary("square", x, kernels::Square{},
+               [](const Tensor& dy, const Tensor& saved) { return dy * (2.0 * saved); });
 }
 
 }  // namespace whisker::inline v0_1

@@ -6,10 +6,12 @@
 namespace whisker::inline v0_1 {
 
 // Any shape; the dtype is a floating-point one, else ShapeError. The derivative at a kink is the
-// one of the negative side (of abs: 0).
+// one of the negative side (of abs: 0). Values and gradients at infinities and NaN are PyTorch's,
+// see kernels/elementwise.h.
 
-/// x if x > 0, else slope * x (Maas, Hannun & Ng 2013).
+/// x if x > 0, else slope * x (Maas, Hannun & Ng 2013); with slope 0 it is relu.
 Tensor leaky_relu(const Tensor& x, double slope = 0.2);
+/// 0 if x < 0, else x.
 Tensor relu(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// 1 / (1 + exp(-x)).

@@ -10,6 +10,7 @@
 
 #include <whisker/kernels/batch_norm.h>
 #include <whisker/kernels/cpu/parallel.h>
+#include <whisker/kernels/elementwise.h>
 
 namespace whisker::inline v0_1::kernels::cpu {
 namespace {
@@ -100,7 +101,7 @@ template <class T>
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < channels; ++c) {
       const F z = scale[c] * (F(x[r * channels + c]) - mean[c]) + beta[c];
-      y[r * channels + c] = T(z > F(0) ? z : slope * z);
+      y[r * channels + c] = T(leaky_relu(z, slope));
     }
 }
 
@@ -118,7 +119,7 @@ template <class T>
     for (std::int64_t c = 0; c < channels; ++c) {
       const F centred = F(x[r * channels + c]) - mean[c];
       const F d = F(dy[r * channels + c]);
-      const F dz = scale[c] * centred + beta[c] > F(0) ? d : slope * d;
+      const F dz = leaky_relu_gradient(d, scale[c] * centred + beta[c], slope);
       dbeta[c] += dz;
       dgamma[c] += dz * centred;
     }
@@ -136,7 +137,7 @@ template <class T>
     for (std::int64_t c = 0; c < channels; ++c) {
       const F centred = F(x[r * channels + c]) - mean[c];
       const F d = F(dy[r * channels + c]);
-      const F dz = scale[c] * centred + beta[c] > F(0) ? d : slope * d;
+      const F dz = leaky_relu_gradient(d, scale[c] * centred + beta[c], slope);
       dx[r * channels + c] = T(scale[c] * ((dz - mean_dz[c]) - factor[c] * centred));
     }
 }

@@ -78,7 +78,7 @@ template <class Op, class T>
 void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op, Context&) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      dx[i] = T(load(dy[i]) * op.derivative(load(saved[i])));
+      dx[i] = T(op.gradient(load(dy[i]), load(saved[i])));
   });
 }
 

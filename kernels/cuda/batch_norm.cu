@@ -125,7 +125,7 @@ struct Coefficients {
   }
   /// The gradient behind the activation.
   __device__ float dz(int i, float centred, float dy, float slope) const {
-    return scale[i] * centred + beta[i] > 0.0f ? dy : slope * dy;
+    return leaky_relu_gradient(dy, scale[i] * centred + beta[i], slope);
   }
 };
 
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(kRowTileThreads)
     for (int i = 0; i < count; ++i) {
       const int column = first + i;
       const float z = k.scale[column] * (values.values[i] - k.mean[column]) + k.beta[column];
-      values.values[i] = z > 0.0f ? z : slope * z;
+      values.values[i] = leaky_relu(z, slope);
     }
     store_vector<count>(values, y + at);
   });

@@ -17,7 +17,7 @@ struct Context;
 template <class Op, class T>
 void unary_forward(const T* x, T* y, std::int64_t n, Op op, Context& context);
 
-/// dx[i] = dy[i] * op.derivative(saved[i]); saved is x or y as Op::kSavesOutput says.
+/// dx[i] = op.gradient(dy[i], saved[i]); saved is x or y as Op::kSavesOutput says.
 template <class Op, class T>
 void unary_backward(const T* dy, const T* saved, T* dx, std::int64_t n, Op op, Context& context);
 

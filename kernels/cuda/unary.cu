@@ -8,7 +8,7 @@ namespace {
 template <class Op>
 struct Backward {
   Op op;
-  __device__ float operator()(float dy, float saved) const { return dy * op.derivative(saved); }
+  __device__ float operator()(float dy, float saved) const { return op.gradient(dy, saved); }
 };
 
 }  // namespace
