@@ -28,6 +28,12 @@ double Conv2dShape::flops() const {
          kernel_w;
 }
 
+bool Conv2dShape::has_usual_padding() const {
+  const auto usual = [](int side, int kernel) { return side >= 0 && side < kernel; };
+  return usual(padding.top, kernel_h) && usual(padding.bottom, kernel_h) &&
+         usual(padding.left, kernel_w) && usual(padding.right, kernel_w);
+}
+
 void Conv2dShape::validate() const {
   check<ShapeError>(batch >= 0 && in_h >= 0 && in_w >= 0, "conv2d: negative size in ", to_string());
   check<ShapeError>(in_channels > 0 && out_channels > 0,
@@ -36,14 +42,6 @@ void Conv2dShape::validate() const {
                     " must be positive");
   check<ShapeError>(stride_h > 0 && stride_w > 0, "conv2d: stride ", stride_h, "x", stride_w,
                     " must be positive");
-  check<ShapeError>(
-      padding.top >= 0 && padding.bottom >= 0 && padding.left >= 0 && padding.right >= 0,
-      "conv2d: negative padding");
-  check<ShapeError>(padding.top < kernel_h && padding.bottom < kernel_h &&
-                        padding.left < kernel_w && padding.right < kernel_w,
-                    "conv2d: padding must be smaller than the kernel, or pixels see nothing but "
-                    "zeros: ",
-                    to_string());
   check<ShapeError>(in_h + padding.top + padding.bottom >= kernel_h &&
                         in_w + padding.left + padding.right >= kernel_w,
                     "conv2d: kernel ", kernel_h, "x", kernel_w, " does not fit into the padded ",

@@ -16,9 +16,15 @@
 
 namespace whisker::inline v0_1::kernels {
 
-/// Zeros around an image, in pixels.
+/// Zeros around an image, in pixels; a negative number cuts pixels off. A side that is left out is
+/// as wide as the top: Padding{1} is PyTorch's padding=1, and Padding{.left = 2} pads the left
+/// alone, as the top is 0.
 struct Padding {
-  int top = 0, bottom = 0, left = 0, right = 0;
+  int top = 0;
+  int bottom = top, left = top, right = top;
+
+  /// The same on every side.
+  static constexpr Padding all(int width) { return {width, width, width, width}; }
 
   /// TensorFlow's SAME: the output has ceil(size / stride) pixels, and an odd pixel of padding
   /// goes to the bottom and the right.
@@ -43,8 +49,11 @@ struct Conv2dShape {
   std::int64_t weight_size() const { return out_channels * kernel_h * kernel_w * in_channels; }
   /// Floating-point operations of any one of the three kernels, taps in the padding included.
   double flops() const;
+  /// Whether every side's padding is at least 0 and smaller than the kernel, so that each output
+  /// pixel at a border sees some of x. The kernels take any padding; some ways to compute do not.
+  bool has_usual_padding() const;
   /// Throws ShapeError where a size is negative, a stride, kernel or channel count is not positive,
-  /// or the kernel does not fit into the padded image or is not larger than the padding.
+  /// or the kernel does not fit into the padded image.
   void validate() const;
   std::string to_string() const;  // "x [8,32,32,64] * w [128,5,5,64] / 2x2 pad 1,2,1,2"
   friend bool operator==(const Conv2dShape&, const Conv2dShape&) = default;

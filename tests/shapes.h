@@ -49,7 +49,20 @@ inline const std::vector<ConvCase>& small_convs() {
        {1, 4, 5, 2},
        {2, 3, 3, 2},
        padded(2, 2, 2, 2, 2)},
+      {"kernel 1, padding 1: a border of bias", {2, 3, 4, 3}, {2, 1, 1, 3}, padded(1, 1, 1, 1, 1)},
+      {"kernel 3, padding 3", {1, 4, 3, 2}, {3, 3, 3, 2}, padded(1, 3, 3, 3, 3)},
+      {"kernel 3, stride 2, padding 5", {1, 4, 5, 2}, {2, 3, 3, 2}, padded(2, 5, 5, 5, 5)},
+      {"a stride that steps from the padding past the first pixel",
+       {1, 5, 6, 2},
+       {2, 1, 1, 2},
+       padded(3, 1, 4, 2, 0)},
+      {"a stride that steps over the whole image",
+       {1, 1, 1, 2},
+       {3, 1, 1, 2},
+       padded(3, 1, 2, 1, 1)},
+      {"wide padding on one side", {1, 3, 4, 2}, {2, 2, 3, 2}, padded(1, 6, 0, 0, 4)},
       {"an empty batch", {0, 4, 4, 2}, {3, 3, 3, 2}, strided(2, 2)},
+      {"an empty batch with wide padding", {0, 4, 4, 2}, {3, 3, 3, 2}, padded(1, 4, 4, 4, 4)},
   };
   return cases;
 }
@@ -71,6 +84,13 @@ inline const std::vector<ConvCase>& large_convs() {
        {32, 3, 3, 32},
        padded(2, 2, 2, 2, 1)},
       {"stride 3", {1, 13, 11, 24}, {40, 4, 4, 24}, strided(3, 3)},
+      {"kernel 1, padding 1", {2, 5, 6, 32}, {48, 1, 1, 32}, padded(1, 1, 1, 1, 1)},
+      {"kernel 3, padding 3", {1, 7, 6, 32}, {35, 3, 3, 32}, padded(1, 3, 3, 3, 3)},
+      {"kernel 3, stride 2, padding 5", {2, 8, 7, 24}, {32, 3, 3, 24}, padded(2, 5, 5, 5, 5)},
+      {"padding wider than the kernel, from colours",
+       {2, 9, 10, 3},
+       {64, 5, 5, 3},
+       padded(2, 6, 5, 7, 8)},
       {"an empty batch", {0, 8, 8, 64}, {64, 5, 5, 64}, strided(2, 2)},
   };
   return cases;
@@ -94,6 +114,15 @@ inline const std::vector<ConvCase>& small_transposed_convs() {
       {"kernel and strides not square", {1, 3, 4, 2}, {2, 5, 2, 3}, strided(2, 1)},
       {"no padding", {1, 2, 3, 3}, {3, 3, 3, 2}, padded(2, 0, 0, 0, 0)},
       {"as much padding as the kernel allows", {1, 6, 5, 2}, {2, 3, 3, 2}, padded(2, 2, 2, 2, 2)},
+      {"kernel 1, padding 1 crops", {2, 4, 5, 2}, {2, 1, 1, 3}, padded(1, 1, 1, 1, 1)},
+      {"kernel 3, padding 3", {1, 7, 6, 2}, {2, 3, 3, 2}, padded(1, 3, 3, 3, 3)},
+      {"kernel 3, stride 2, padding 5", {1, 7, 8, 2}, {2, 3, 3, 2}, padded(2, 5, 5, 5, 5)},
+      {"PyTorch's kernel 3, stride 2, padding 0, output_padding 1",
+       {2, 3, 2, 2},
+       {2, 3, 3, 3},
+       padded(2, 0, -1, 0, -1)},
+      {"kernel 1, stride 3, output_padding 2", {1, 3, 2, 2}, {2, 1, 1, 2}, padded(3, 0, -2, 0, -2)},
+      {"negative padding before", {1, 3, 2, 2}, {2, 4, 3, 2}, padded(2, -1, 0, -3, 1)},
       {"one channel out", {2, 3, 3, 3}, {3, 3, 3, 1}, strided(2, 2)},
       {"an empty batch", {0, 3, 3, 2}, {2, 5, 5, 3}, strided(2, 2)},
   };
@@ -107,6 +136,12 @@ inline const std::vector<ConvCase>& large_transposed_convs() {
       {"to colours, stride 1", {2, 12, 12, 64}, {64, 5, 5, 3}, strided(1, 1)},
       {"noise of 100 numbers to 4x4", {2, 1, 1, 100}, {100, 4, 4, 64}, padded(1, 0, 0, 0, 0)},
       {"kernel 4, stride 2, padding 1", {2, 5, 5, 64}, {64, 4, 4, 32}, padded(2, 1, 1, 1, 1)},
+      {"kernel 3, padding 4", {2, 9, 10, 37}, {37, 3, 3, 19}, padded(1, 4, 4, 4, 4)},
+      {"kernel 3, stride 2, output_padding 1",
+       {2, 5, 4, 64},
+       {64, 3, 3, 32},
+       padded(2, 0, -1, 0, -1)},
+      {"to colours, negative padding", {1, 5, 6, 64}, {64, 5, 5, 3}, padded(2, -2, -1, 1, -3)},
   };
   return cases;
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <whisker/core/autograd.h>
 #include <whisker/core/backend.h>
 #include <whisker/core/ops/conv2d.h>
@@ -111,8 +113,11 @@ Conv2dShape conv_transpose2d_shape(const Shape& x, const Shape& weight,
   return conv2d_shape({x[0], height, width, weight[3]}, weight, options);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              const Conv2dOptions& options) {
+namespace {
+
+/// conv2d with any padding: a transposed convolution's gradient may crop its input.
+Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                const Conv2dOptions& options) {
   check_operands("conv2d", x, weight, bias);
   const Conv2dShape shape = conv2d_shape(x.shape(), weight.shape(), options);
   check_bias("conv2d", weight, bias, shape.out_channels);
@@ -129,6 +134,17 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                 });
 }
 
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              const Conv2dOptions& options) {
+  const Padding pad = options.padding.value_or(Padding{});
+  check<ShapeError>(std::min({pad.top, pad.bottom, pad.left, pad.right}) >= 0,
+                    "conv2d: negative padding ", pad.top, ",", pad.bottom, ",", pad.left, ",",
+                    pad.right, "; only a transposed convolution takes it");
+  return convolve(x, weight, bias, options);
+}
+
 Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input_shape,
                          const Conv2dOptions& options) {
   check_operands("conv2d_input_grad", dy, weight, Tensor());
@@ -142,7 +158,7 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
       [dy = Saved(dy), weight = Saved(weight), options](
           const Tensor& g, const NodePtr& self) -> std::vector<Tensor> {
         const Tensor w = weight.get();
-        return {self->wants(0) ? conv2d(g, w, Tensor(), options) : Tensor(),
+        return {self->wants(0) ? convolve(g, w, Tensor(), options) : Tensor(),
                 self->wants(1) ? conv2d_weight_grad(g, dy.get(), w.shape(), options) : Tensor()};
       });
 }
@@ -166,7 +182,7 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, const Shape& weight
                                               const NodePtr& self) -> std::vector<Tensor> {
         const Tensor input = x.get();
         return {self->wants(0) ? conv2d_input_grad(dy.get(), g, input.shape(), options) : Tensor(),
-                self->wants(1) ? conv2d(input, g, Tensor(), options) : Tensor()};
+                self->wants(1) ? convolve(input, g, Tensor(), options) : Tensor()};
       });
 }
 
@@ -182,7 +198,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
       [x = Saved(x), weight = Saved(weight), options](const Tensor& dy,
                                                       const NodePtr& self) -> std::vector<Tensor> {
         const Tensor w = weight.get();
-        return {self->wants(0) ? conv2d(dy, w, Tensor(), options) : Tensor(),
+        return {self->wants(0) ? convolve(dy, w, Tensor(), options) : Tensor(),
                 self->wants(1) ? conv2d_weight_grad(dy, x.get(), w.shape(), options) : Tensor(),
                 self->wants(2) ? sum(dy, {0, 1, 2}) : Tensor()};
       });

@@ -21,7 +21,8 @@ struct Conv2dOptions {
   static Conv2dOptions same(int stride) { return {.stride_h = stride, .stride_w = stride}; }
 };
 
-/// x [N,H,W,C], weight [O,R,S,C], bias [O] or undefined -> y [N,P,Q,O], see kernels/conv2d.h.
+/// x [N,H,W,C], weight [O,R,S,C], bias [O] or undefined -> y [N,P,Q,O], see kernels/conv2d.h. The
+/// padding may be wider than the kernel, but not negative.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const Conv2dOptions& options = {});
 
@@ -35,7 +36,8 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, const Shape& weight
 
 /// conv2d_input_grad under its own name: x [N,P,Q,I], weight [I,R,S,O], bias [O] or undefined ->
 /// y [N,H,W,O]. With SAME padding H = P * stride_h, as tf.nn.conv2d_transpose with twice the size;
-/// with explicit padding H = (P - 1) * stride_h + R - top - bottom.
+/// with explicit padding H = (P - 1) * stride_h + R - top - bottom. Negative padding adds rows, so
+/// PyTorch's padding=p, output_padding=o is {.top = p, .bottom = p - o, .left = p, .right = p - o}.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const Conv2dOptions& options = {});
 

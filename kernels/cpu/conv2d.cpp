@@ -12,6 +12,7 @@
 #include <whisker/kernels/conv2d.h>
 #include <whisker/kernels/cpu/conv2d_backward_weight.h>
 #include <whisker/kernels/cpu/conv2d_primitives.h>
+#include <whisker/kernels/cpu/conv2d_reach.h>
 #include <whisker/kernels/cpu/outer_product.h>
 #include <whisker/kernels/cpu/pack_taps.h>
 
@@ -257,6 +258,20 @@ template <class T>
 void conv2d_forward(const T* x, Weight<compute_type<T>> weight, const compute_type<T>* bias, T* y,
                     const Conv2dShape& shape, Context& context) {
   if (shape.output_size() == 0) return;
+  if (!shape.has_usual_padding()) {
+    const Conv2dReach reach(shape);
+    const std::int64_t outputs = shape.out_channels;
+    Buffer y_part;
+    if (reach.y.height > 0) {
+      const Buffer x_part =
+          cut(x, shape.batch, shape.in_h, shape.in_w, shape.in_channels, reach.x, context);
+      y_part = context.allocate(static_cast<std::size_t>(reach.shape.output_size()) * sizeof(T));
+      conv2d_forward(reinterpret_cast<const T*>(x_part.get()), weight, bias,
+                     reinterpret_cast<T*>(y_part.get()), reach.shape, context);
+    }
+    return paste(reinterpret_cast<const T*>(y_part.get()), bias, y, shape.batch, shape.out_h(),
+                 shape.out_w(), outputs, reach.y);
+  }
   with_onednn("conv2d", shape.to_string(), [&] {
     const memory::desc packed_desc = forward_weight_layout<T>(shape, bias != nullptr);
     const Buffer copy = packed(weight, layout_key(packed_desc, {}), [&] {
@@ -273,6 +288,19 @@ template <class T>
 void conv2d_backward_data(const T* dy, Weight<compute_type<T>> weight, const compute_type<T>* bias,
                           T* dx, const Conv2dShape& shape, Context& context) {
   if (shape.input_size() == 0) return;
+  if (!shape.has_usual_padding()) {
+    const Conv2dReach reach(shape);
+    Buffer dx_part;
+    if (reach.x.height > 0) {
+      const Buffer dy_part =
+          cut(dy, shape.batch, shape.out_h(), shape.out_w(), shape.out_channels, reach.y, context);
+      dx_part = context.allocate(static_cast<std::size_t>(reach.shape.input_size()) * sizeof(T));
+      conv2d_backward_data(reinterpret_cast<const T*>(dy_part.get()), weight, bias,
+                           reinterpret_cast<T*>(dx_part.get()), reach.shape, context);
+    }
+    return paste(reinterpret_cast<const T*>(dx_part.get()), bias, dx, shape.batch, shape.in_h,
+                 shape.in_w, shape.in_channels, reach.x);
+  }
   with_onednn("conv2d_backward_data", shape.to_string(), [&] {
     for (int phase = 0; phase < shape.stride_h * shape.stride_w; ++phase)
       run_phase(dy, weight, bias, dx, shape, phase, context);
@@ -286,6 +314,20 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_type<T>* dweight,
   if (shape.output_size() == 0) {
     std::fill_n(dweight, shape.weight_size(), 0.0f);
     return;
+  }
+  if (!shape.has_usual_padding()) {
+    const Conv2dReach reach(shape);
+    if (reach.x.height == 0) {
+      std::fill_n(dweight, shape.weight_size(), 0.0f);
+      return;
+    }
+    const Buffer x_part =
+        cut(x, shape.batch, shape.in_h, shape.in_w, shape.in_channels, reach.x, context);
+    const Buffer dy_part =
+        cut(dy, shape.batch, shape.out_h(), shape.out_w(), shape.out_channels, reach.y, context);
+    return conv2d_backward_weight(reinterpret_cast<const T*>(x_part.get()),
+                                  reinterpret_cast<const T*>(dy_part.get()), dweight, reach.shape,
+                                  context);
   }
   if (shape.kernel_h == 1 && shape.kernel_w == 1 && shape.stride_h * shape.stride_w > 1) {
     // oneDNN 2.6 writes past its scratchpad in the weight gradient of a strided 1x1 kernel.

@@ -138,7 +138,8 @@ bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& s
                    const Conv2dFacts& facts) {
   if (plan.algorithm == Conv2dAlgorithm::simt) return true;
   if (plan.algorithm == Conv2dAlgorithm::cudnn)
-    return facts.cudnn && facts.aligned && shape.input_size() > 0 && shape.output_size() > 0;
+    return facts.cudnn && facts.aligned && shape.has_usual_padding() && shape.input_size() > 0 &&
+           shape.output_size() > 0;
   if (facts.math == Conv2dMath::float32 || !facts.aligned) return false;
   if (plan.algorithm == Conv2dAlgorithm::few_channels)
     return few_channels_fit(pass, shape, facts.math, facts.max_shared_bytes);

@@ -107,6 +107,7 @@ std::size_t few_channels_shared_bytes(Conv2dPass pass, const Conv2dShape& s, int
 bool few_channels_fit(Conv2dPass pass, const Conv2dShape& s, Conv2dMath math,
                       std::size_t max_shared_bytes) {
   const int element_bytes = math == Conv2dMath::bfloat16 ? 2 : 4;
+  if (!s.has_usual_padding()) return false;
   if (s.in_channels > kPictureChannels || s.out_channels % (kChunkBytes / element_bytes) != 0)
     return false;
   if (pass == Conv2dPass::backward_weight && std::int64_t{s.kernel_h} * s.kernel_w > kMaxWeightTaps)

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include <whisker/kernels/check.h>
@@ -22,7 +23,7 @@ struct Phase {
 };
 
 Phase phase_of(int first, std::int64_t size, int kernel, int stride, int before) {
-  const int first_tap = (first + before) % stride;
+  const int first_tap = ((first + before) % stride + stride) % stride;  // before may be negative
   return {.first_tap = first_tap,
           .taps = first_tap < kernel ? ceil_div(kernel - first_tap, stride) : 0,
           .start = (first + before - first_tap) / stride,
@@ -39,6 +40,9 @@ void check_gemm_sizes(const Conv2dShape& s) {
           " that 32-bit indices reach; ", remedy, ": ", s.to_string());
   };
   check_size(s.batch * s.in_h * s.in_w, "pixels of x", "split the batch");
+  check_size(std::max(s.in_h + std::max(s.padding.top, 0) + std::max(s.padding.bottom, 0),
+                      s.in_w + std::max(s.padding.left, 0) + std::max(s.padding.right, 0)),
+             "rows or columns of the padded x", "pad less");
   check_size(s.batch * s.out_h() * s.out_w(), "pixels of y", "split the batch");
   check_size(s.in_channels * s.kernel_h * s.kernel_w, "taps by input channels",
              "split the channels");

@@ -134,6 +134,10 @@ TEST_CASE("the few-channel kernels fit where they say", "[conv2d][index]") {
                                    Conv2dMath::bfloat16, kAmpere86));
       CHECK_FALSE(few_channels_fit(pass, same_shape(1, 8, 8, 3, 65, 5, 5, 1, 1),
                                    Conv2dMath::bfloat16, kAmpere86));
+      for (const kernels::Padding padding :
+           {kernels::Padding{0, 5, 0, 0}, kernels::Padding{0, 0, -1, 0}})
+        CHECK_FALSE(few_channels_fit(pass, padded_shape(1, 8, 8, 3, 64, 5, 1, padding),
+                                     Conv2dMath::bfloat16, kAmpere86));
     }
 }
 

@@ -168,6 +168,18 @@ CONVOLUTIONS = {
     "explicit_uneven": (2, (5, 4), 2, 3, (3, 3), (2, 1), (2, 0, 1, 3)),
     "explicit_symmetric_4x4": (1, (8, 8), 3, 2, (4, 4), (2, 2), (1, 1, 1, 1)),
     "explicit_2x3_kernel": (1, (5, 6), 2, 2, (2, 3), (1, 2), (0, 1, 1, 1)),
+    "wide_1x1_padding1": (2, (3, 4), 3, 4, (1, 1), (1, 1), (1, 1, 1, 1)),  # as wide as the kernel
+    "wide_3x3_padding3": (1, (4, 5), 2, 3, (3, 3), (1, 1), (3, 3, 3, 3)),
+    "wide_3x3_stride2_padding5": (2, (5, 4), 3, 2, (3, 3), (2, 2), (5, 5, 5, 5)),
+}
+
+# variant: batch, (p, q), in, out, kernel, stride, padding, output_padding of PyTorch's own function
+TRANSPOSED_CONVOLUTIONS = {
+    "torch_1x1_padding1": (2, (4, 5), 3, 2, 1, 1, 1, 0),
+    "torch_3x3_padding3": (1, (7, 6), 2, 3, 3, 1, 3, 0),
+    "torch_3x3_stride2_padding5": (1, (7, 8), 2, 3, 3, 2, 5, 0),
+    "torch_3x3_stride2_output_padding1": (2, (3, 4), 3, 2, 3, 2, 0, 1),
+    "torch_2x2_stride3_padding1_output_padding2": (2, (3, 4), 2, 3, 2, 3, 1, 2),
 }
 
 
@@ -205,6 +217,24 @@ def add_convolutions():
                    {"x": dy, "weight": weight, "bias": normal("up/" + variant, "bias", c_in)},
                    lambda x, weight, bias: {
                        "y": adjoint_input(x, weight, stride, pad, size) + bias})
+
+
+def add_transposed_convolutions():
+    for variant, (batch, size, c_in, c_out, kernel, stride, padding,
+                  extra) in TRANSPOSED_CONVOLUTIONS.items():
+        out = [(s - 1) * stride - 2 * padding + kernel + extra for s in size]
+        attributes = {"stride_h": stride, "stride_w": stride, "pad_top": padding,
+                      "pad_bottom": padding - extra, "pad_left": padding,
+                      "pad_right": padding - extra, "padding": "explicit", "out_h": out[0],
+                      "out_w": out[1]}
+        record("conv_transpose2d", variant, attributes,
+               {"x": normal("up/" + variant, "x", batch, *size, c_in),
+                "weight": normal("up/" + variant, "weight", c_in, kernel, kernel, c_out,
+                                 scale=(kernel * kernel * c_in) ** -0.5),
+                "bias": normal("up/" + variant, "bias", c_out)},
+               lambda x, weight, bias: {"y": F.conv_transpose2d(
+                   x.permute(0, 3, 1, 2), weight.permute(0, 3, 1, 2), bias, stride, padding,
+                   extra).permute(0, 2, 3, 1)})
 
 
 # ---- matmul, dense, batch norm -----------------------------------------------------------------
@@ -403,6 +433,7 @@ def write_files():
 def main():
     torch.set_num_threads(1)
     add_convolutions()
+    add_transposed_convolutions()
     add_matmuls()
     add_batch_norms()
     add_elementwise()
