@@ -96,6 +96,21 @@ TEST_CASE("mean is the sum divided by the number of terms", "[reduce]") {
   }
 }
 
+TEST_CASE("the mean over some axes of an empty tensor is empty where no mean is left to take",
+          "[reduce]") {
+  for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16}) {
+    Tensor x = Tensor::zeros({0, 4, 4, 2}, dtype).set_requires_grad();
+    const Tensor y = mean(x, {1, 2});
+    CHECK(y.shape() == Shape{0, 2});
+    CHECK(y.dtype() == Dtype::float32);
+    CHECK(mean(x, {1, 2}, true).shape() == Shape{0, 1, 1, 2});
+    sum(y).backward();
+    CHECK(x.grad().shape() == x.shape());
+  }
+  // A mean of no elements is still refused: here of two, each of none.
+  CHECK(shape_error_lacks({"mean", "[0,2]"}, [] { mean(Tensor::zeros({0, 2}), {0}); }) == "");
+}
+
 TEST_CASE("broadcast_to and sum_to are each other's adjoint", "[reduce]") {
   const std::pair<Shape, Shape> pairs[] = {
       {{3}, {2, 3}},          {{}, {2, 2}},           {{1, 3}, {4, 3}},

@@ -13,7 +13,7 @@ namespace whisker::inline v0_1 {
 namespace {
 
 Dtype sum_dtype(Dtype dtype) {
-  return dtype == Dtype::bfloat16 ? Dtype::float32 : dtype;
+  return dtype == Dtype::float64 ? dtype : Dtype::float32;
 }
 
 /// Sums the run of axes [first, last] to size 1.
@@ -75,8 +75,11 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Tensor total = sum(x, axes, keep);
-  check<ShapeError>(x.numel() > 0, "mean: of no elements, the shape is ", x.shape());
-  return scale(total, static_cast<double>(total.numel()) / static_cast<double>(x.numel()));
+  check<ShapeError>(x.numel() > 0 || total.numel() == 0, "mean: of no elements, the shape is ",
+                    x.shape());
+  return x.numel() == 0
+             ? total
+             : scale(total, static_cast<double>(total.numel()) / static_cast<double>(x.numel()));
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {

@@ -9,7 +9,9 @@ namespace whisker::inline v0_1 {
 
 /// The sum over the given axes (negative ones count from the last), or over all of them if none is
 /// given; `keep` leaves them in the shape with size 1. Sums are accumulated in double; those of
-/// bfloat16 tensors are float32. Throws ShapeError for an axis that is not there or comes twice.
+/// bfloat16 tensors are float32. Throws ShapeError for an axis that is not there or comes twice,
+/// and for the mean of no elements; where there is no mean to take, as in mean([0,4], {1}), y is
+/// empty.
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 
