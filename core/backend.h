@@ -92,11 +92,12 @@ void dispatch_master(const char* op, const Tensor& x, Body&& body) {
   });
 }
 
-/// The same for any dtype.
+/// The same for any dtype that is not only stored.
 template <class Body>
 void dispatch_all(const char* op, const Tensor& x, Body&& body) {
   with_context(x.device(), [&](auto& context) {
-    dispatch_all(x.dtype(), [&](auto tag) { detail::serve(op, tag, context, body); });
+    dispatch_all(
+        x.dtype(), [&](auto tag) { detail::serve(op, tag, context, body); }, op);
   });
 }
 

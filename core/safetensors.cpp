@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdio>
@@ -66,7 +67,16 @@ void verify_and_remove_checksum(SafetensorsFile& file, const std::string& name) 
   file.metadata.erase(found);
 }
 
-SafetensorsFile read_contents(const std::string& name, std::uint64_t size, const ReadNext& read) {
+void skip_bytes(std::uint64_t count, const ReadNext& read) {
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(count, 1 << 16));
+  for (; count > 0; count -= buffer.size()) {
+    buffer.resize(std::min<std::uint64_t>(count, buffer.size()));
+    read(buffer);
+  }
+}
+
+SafetensorsFile read_contents(const std::string& name, std::uint64_t size, const ReadNext& read,
+                              const SafetensorsOptions& options) {
   std::uint64_t header_size = 0;
   check<InputError>(size >= sizeof header_size, name, ": has only ", size,
                     " bytes; it is truncated or not a safetensors file");
@@ -84,31 +94,45 @@ SafetensorsFile read_contents(const std::string& name, std::uint64_t size, const
   {
     std::string text(header_size, '\0');
     read(std::as_writable_bytes(std::span(text)));
-    header = parse_safetensors_header(text, rest - header_size, name);
+    header = parse_safetensors_header(text, rest - header_size, name, options.skip_unsupported);
   }
   SafetensorsFile file{.metadata = std::move(header.metadata)};
   for (const SafetensorsEntry& entry : header.entries) {
+    if (!entry.unsupported.empty()) {
+      file.skipped.push_back({entry.name, entry.unsupported});
+      skip_bytes(entry.end - entry.begin, read);
+      continue;
+    }
     Tensor tensor = Tensor::empty(entry.shape, entry.dtype, Device::cpu());
     if (tensor.bytes() > 0) read({tensor.raw_mutable_data(), tensor.bytes()});
     file.tensors.emplace(entry.name, std::move(tensor));
   }
-  verify_and_remove_checksum(file, name);
+  if (file.skipped.empty())
+    verify_and_remove_checksum(file, name);
+  else
+    file.metadata.erase(kSafetensorsChecksumKey);
   return file;
 }
 
 }  // namespace
 
-SafetensorsFile load_safetensors(const std::filesystem::path& path) {
+SafetensorsFile load_safetensors(const std::filesystem::path& path,
+                                 const SafetensorsOptions& options) {
   InputFile input(path);
-  return read_contents(path.string(), input.size(),
-                       [&](std::span<std::byte> buffer) { input.read(buffer); });
+  return read_contents(
+      path.string(), input.size(), [&](std::span<std::byte> buffer) { input.read(buffer); },
+      options);
 }
 
-SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& name) {
-  return read_contents(name, bytes.size(), [rest = bytes](std::span<std::byte> buffer) mutable {
-    std::memcpy(buffer.data(), rest.data(), buffer.size());
-    rest = rest.subspan(buffer.size());
-  });
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
+                                  const SafetensorsOptions& options) {
+  return read_contents(
+      name, bytes.size(),
+      [rest = bytes](std::span<std::byte> buffer) mutable {
+        std::memcpy(buffer.data(), rest.data(), buffer.size());
+        rest = rest.subspan(buffer.size());
+      },
+      options);
 }
 
 void save_safetensors(const std::filesystem::path& path, const SafetensorsFile& given) {

@@ -14,17 +14,33 @@ using nlohmann::json;
 
 constexpr const char* kMetadataName = "__metadata__";
 
-// In the order in which the reference implementation writes them.
-constexpr std::array<std::pair<Dtype, const char*>, 5> kCodes{{{Dtype::float64, "F64"},
-                                                               {Dtype::float32, "F32"},
-                                                               {Dtype::int32, "I32"},
-                                                               {Dtype::bfloat16, "BF16"},
-                                                               {Dtype::uint8, "U8"}}};
-// Dtypes of the format that whisker has no tensors for.
-constexpr std::array kForeignCodes{"BOOL",    "F4",      "F6_E2M3", "F6_E3M2",     "I8",
-                                   "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-                                   "I16",     "U16",     "F16",     "U32",         "C64",
-                                   "I64",     "U64"};
+// All dtypes of the format, in the order in which the reference implementation writes them.
+constexpr std::array<std::pair<Dtype, const char*>, 22> kCodes{
+    {{Dtype::uint64, "U64"},
+     {Dtype::int64, "I64"},
+     {Dtype::float64, "F64"},
+     {Dtype::complex64, "C64"},
+     {Dtype::float32, "F32"},
+     {Dtype::uint32, "U32"},
+     {Dtype::int32, "I32"},
+     {Dtype::bfloat16, "BF16"},
+     {Dtype::float16, "F16"},
+     {Dtype::uint16, "U16"},
+     {Dtype::int16, "I16"},
+     {Dtype::float8_e5m2fnuz, "F8_E5M2FNUZ"},
+     {Dtype::float8_e4m3fnuz, "F8_E4M3FNUZ"},
+     {Dtype::float8_e8m0, "F8_E8M0"},
+     {Dtype::float8_e4m3, "F8_E4M3"},
+     {Dtype::float8_e5m2, "F8_E5M2"},
+     {Dtype::int8, "I8"},
+     {Dtype::uint8, "U8"},
+     {Dtype::float6_e3m2, "F6_E3M2"},
+     {Dtype::float6_e2m3, "F6_E2M3"},
+     {Dtype::float4_e2m1, "F4"},
+     {Dtype::boolean, "BOOL"}}};
+
+// Objects and lists within one another, the outermost two among them: the reference reader's limit.
+constexpr int kMaxDepth = 127;
 
 std::size_t writing_rank(Dtype dtype) {
   return static_cast<std::size_t>(
@@ -34,7 +50,7 @@ std::size_t writing_rank(Dtype dtype) {
 
 // What was read of one tensor so far.
 struct RawEntry {
-  std::optional<Dtype> dtype;
+  std::optional<std::string> code;  // of the dtype
   std::optional<std::vector<std::uint64_t>> shape, data_offsets;
 };
 
@@ -48,48 +64,45 @@ class HeaderReader final : public json::json_sax_t {
   std::map<std::string, std::string> metadata;
 
   bool key(std::string& name) override {
+    if (ignored_depth_ > 0) return true;
     if (place_ == Place::top) {
       enter_name(name);
     } else if (place_ == Place::metadata) {
       if (metadata.contains(name)) fail(": the key ", quote_untrusted(name), " occurs twice");
-      if (metadata.size() == kMaxSafetensorsEntries)
-        fail(": more than ", kMaxSafetensorsEntries, " keys, which whisker does not take");
       metadata_key_ = name;
     } else {
       const auto* field = std::find(kFieldNames.begin(), kFieldNames.end(), name);
-      if (field == kFieldNames.end())
-        fail(": unknown key ", quote_untrusted(name),
-             "; dtype, shape and data_offsets are allowed");
       field_ = static_cast<Field>(field - kFieldNames.begin());
+      if (field_ == Field::ignored) return true;
       const RawEntry& entry = current_->second;
-      if (field_ == Field::dtype ? entry.dtype.has_value() : list_of(field_).has_value())
+      if (field_ == Field::dtype ? entry.code.has_value() : list_of(field_).has_value())
         fail(": the key '", name, "' occurs twice");
     }
     return true;
   }
 
   bool string(std::string& value) override {
+    if (ignores()) return true;
     if (place_ == Place::metadata)
       metadata.emplace(std::move(metadata_key_), std::move(value));
     else if (place_ == Place::entry && field_ == Field::dtype)
-      current_->second.dtype = dtype_of_code(value);
+      current_->second.code = std::move(value);
     else
       unexpected("the text " + quote_untrusted(value));
     return true;
   }
 
   bool number_unsigned(json::number_unsigned_t value) override {
+    if (ignores()) return true;
     if (place_ != Place::list) unexpected("the number " + std::to_string(value));
     std::vector<std::uint64_t>& list = *list_of(field_);
-    if (field_ == Field::shape && list.size() == Shape::kMaxRank)
-      fail(": more than ", Shape::kMaxRank,
-           " dimensions, which whisker does not take; reshape the tensor before it is saved");
     if (field_ == Field::data_offsets && list.size() == 2) unexpected("a third number");
     list.push_back(value);
     return true;
   }
 
   bool start_object(std::size_t) override {
+    if (ignores()) return enter_ignored();
     if (place_ == Place::start)
       place_ = Place::top;
     else if (place_ == Place::top)
@@ -100,9 +113,10 @@ class HeaderReader final : public json::json_sax_t {
   }
 
   bool end_object() override {
+    if (ignored_depth_ > 0) return leave_ignored();
     if (place_ == Place::entry) {
       const RawEntry& entry = current_->second;
-      if (!entry.dtype) fail(": dtype is missing");
+      if (!entry.code) fail(": dtype is missing");
       if (!entry.shape) fail(": shape is missing");
       if (!entry.data_offsets) fail(": data_offsets is missing");
     }
@@ -111,6 +125,7 @@ class HeaderReader final : public json::json_sax_t {
   }
 
   bool start_array(std::size_t) override {
+    if (ignores()) return enter_ignored();
     if (place_ != Place::entry || field_ == Field::dtype) unexpected("a list");
     list_of(field_).emplace();
     place_ = Place::list;
@@ -118,19 +133,23 @@ class HeaderReader final : public json::json_sax_t {
   }
 
   bool end_array() override {
+    if (ignored_depth_ > 0) return leave_ignored();
     if (field_ == Field::data_offsets && list_of(field_)->size() != 2)
       unexpected("a list of " + std::to_string(list_of(field_)->size()));
     place_ = Place::entry;
     return true;
   }
 
-  bool null() override { return unexpected("null"); }
-  bool boolean(bool value) override { return unexpected(value ? "true" : "false"); }
+  bool null() override {
+    const bool no_metadata = place_ == Place::top && in_metadata_;
+    return ignores() || no_metadata || unexpected("null");
+  }
+  bool boolean(bool value) override { return ignores() || unexpected(value ? "true" : "false"); }
   bool number_integer(json::number_integer_t value) override {
-    return unexpected("the number " + std::to_string(value));
+    return ignores() || unexpected("the number " + std::to_string(value));
   }
   bool number_float(json::number_float_t, const std::string& digits) override {
-    return unexpected("the number " + quote_untrusted(digits));
+    return ignores() || unexpected("the number " + quote_untrusted(digits));
   }
   bool binary(json::binary_t&) override { return unexpected("binary data"); }
 
@@ -149,29 +168,34 @@ class HeaderReader final : public json::json_sax_t {
 
  private:
   enum class Place { start, top, metadata, entry, list };
-  enum class Field { dtype, shape, data_offsets };
+  enum class Field { dtype, shape, data_offsets, ignored };
   static constexpr std::array<std::string_view, 3> kFieldNames{"dtype", "shape", "data_offsets"};
+
+  /// Whether what comes is, or is part of, the value of a key that means nothing here.
+  bool ignores() const {
+    return ignored_depth_ > 0 || (place_ == Place::entry && field_ == Field::ignored);
+  }
+  bool enter_ignored() {
+    constexpr int kAround = 2;  // the header and the tensor's entry
+    if (++ignored_depth_ + kAround > kMaxDepth)
+      fail(": objects and lists more than ", kMaxDepth, " deep within one another");
+    return true;
+  }
+  bool leave_ignored() {
+    --ignored_depth_;
+    return true;
+  }
 
   void enter_name(const std::string& name) {
     in_metadata_ = name == kMetadataName;
     if (in_metadata_ ? std::exchange(seen_metadata_, true) : entries.contains(name))
       throw InputError(str(file_, ": the header has two entries named ", quote_untrusted(name)));
     if (in_metadata_) return;
-    check<InputError>(entries.size() < kMaxSafetensorsEntries, file_, ": more than ",
-                      kMaxSafetensorsEntries, " tensors, which whisker does not take");
     current_ = entries.emplace(name, RawEntry{}).first;
   }
 
   std::optional<std::vector<std::uint64_t>>& list_of(Field field) {
     return field == Field::shape ? current_->second.shape : current_->second.data_offsets;
-  }
-
-  Dtype dtype_of_code(const std::string& code) const {
-    for (const auto& [dtype, known] : kCodes)
-      if (code == known) return dtype;
-    if (std::find(kForeignCodes.begin(), kForeignCodes.end(), code) != kForeignCodes.end())
-      fail(": dtype ", code, " is not supported; save it as F32, BF16, F64, I32 or U8");
-    fail(": ", quote_untrusted(code), " is no dtype of the format");
   }
 
   template <class... Args>
@@ -197,6 +221,7 @@ class HeaderReader final : public json::json_sax_t {
   Place place_ = Place::start;
   Field field_ = Field::dtype;
   bool in_metadata_ = false, seen_metadata_ = false;
+  int ignored_depth_ = 0;
   std::map<std::string, RawEntry>::iterator current_;
   std::string metadata_key_;
 };
@@ -208,10 +233,24 @@ std::string list_text(const std::vector<std::uint64_t>& values) {
   return text + "]";
 }
 
+std::optional<Dtype> dtype_of_code(const std::string& code) {
+  for (const auto& [dtype, known] : kCodes)
+    if (code == known) return dtype;
+  return {};
+}
+
 SafetensorsEntry checked_entry(const std::string& name, const RawEntry& raw,
-                               const std::string& file) {
+                               const std::string& file, bool keep_unsupported) {
   const std::string tensor = str(file, ": tensor ", quote_untrusted(name));
-  SafetensorsEntry entry{.name = name, .dtype = *raw.dtype};
+  SafetensorsEntry entry{.name = name};
+  const std::optional<Dtype> dtype = dtype_of_code(*raw.code);
+  if (!dtype)
+    entry.unsupported = quote_untrusted(*raw.code) + " is no dtype of the format";
+  else if (raw.shape->size() > Shape::kMaxRank)
+    entry.unsupported =
+        str("more than ", Shape::kMaxRank, " dimensions, which whisker does not take");
+  check<InputError>(entry.unsupported.empty() || keep_unsupported, tensor, ": ", entry.unsupported,
+                    "; leave it out with skip_unsupported, or save the file anew without it");
   entry.begin = raw.data_offsets->at(0);
   entry.end = raw.data_offsets->at(1);
   check<InputError>(entry.begin <= entry.end, tensor, ": data_offsets ",
@@ -229,12 +268,20 @@ SafetensorsEntry checked_entry(const std::string& name, const RawEntry& raw,
     product *= dim == 0 ? 1 : dim;
     dims.push_back(static_cast<std::int64_t>(dim));
   }
-  entry.shape = Shape(std::span<const std::int64_t>(dims));
+  if (!dtype) return entry;  // whose size nobody knows
+  entry.dtype = *dtype;
+  if (entry.unsupported.empty()) entry.shape = Shape(std::span<const std::int64_t>(dims));
 
+  // Bytes and not bits, which would overflow before.
+  const std::uint64_t elements = empty ? 0 : product;
+  const auto bits = static_cast<std::uint64_t>(bits_of(entry.dtype));
+  check<InputError>(elements % 8 * bits % 8 == 0, tensor, ": ", *raw.code, " ",
+                    list_text(*raw.shape), " ends within a byte");
   std::uint64_t bytes = 0;
-  const bool overflow = __builtin_mul_overflow(empty ? 0 : product, size_of(entry.dtype), &bytes);
-  check<InputError>(!overflow && bytes == entry.end - entry.begin, tensor, ": ",
-                    safetensors_code(entry.dtype), " ", entry.shape, " takes ",
+  const bool overflow = __builtin_mul_overflow(elements / 8, bits, &bytes) ||
+                        __builtin_add_overflow(bytes, elements % 8 * bits / 8, &bytes);
+  check<InputError>(!overflow && bytes == entry.end - entry.begin, tensor, ": ", *raw.code, " ",
+                    list_text(*raw.shape), " takes ",
                     overflow ? "more than 2^64" : std::to_string(bytes), " bytes, data_offsets ",
                     list_text(*raw.data_offsets), " hold ", entry.end - entry.begin);
   return entry;
@@ -295,7 +342,7 @@ std::string quote_untrusted(std::string_view text) {
 }
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_size,
-                                           const std::string& file) {
+                                           const std::string& file, bool keep_unsupported) {
   check<InputError>(text.starts_with('{'), file,
                     ": the header does not begin with '{'; this is not a safetensors file");
   // The JSON library takes a zero byte for the end of its input.
@@ -309,7 +356,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
   SafetensorsHeader header{.metadata = std::move(reader.metadata)};
   header.entries.reserve(reader.entries.size());
   for (const auto& [name, raw] : reader.entries)
-    header.entries.push_back(checked_entry(name, raw, file));
+    header.entries.push_back(checked_entry(name, raw, file, keep_unsupported));
   std::stable_sort(header.entries.begin(), header.entries.end(), [](auto& a, auto& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -318,9 +365,6 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
 }
 
 std::string format_safetensors_header(SafetensorsHeader& header) {
-  check(header.entries.size() <= kMaxSafetensorsEntries &&
-            header.metadata.size() <= kMaxSafetensorsEntries,
-        "safetensors: more than ", kMaxSafetensorsEntries, " tensors or metadata entries");
   std::stable_sort(header.entries.begin(), header.entries.end(), [](auto& a, auto& b) {
     return std::pair(writing_rank(a.dtype), std::string_view(a.name)) <
            std::pair(writing_rank(b.dtype), std::string_view(b.name));
@@ -337,7 +381,7 @@ std::string format_safetensors_header(SafetensorsHeader& header) {
   for (SafetensorsEntry& entry : header.entries) {
     check(entry.name != kMetadataName, "safetensors: no tensor can be named ", kMetadataName);
     entry.begin = offset;
-    entry.end = offset += static_cast<std::uint64_t>(entry.shape.numel()) * size_of(entry.dtype);
+    entry.end = offset += bytes_of(entry.shape.numel(), entry.dtype);
     text += str(text.empty() ? "" : ",", json_text(entry.name, "tensor name"), R"(:{"dtype":")",
                 safetensors_code(entry.dtype), R"(","shape":)", entry.shape, R"(,"data_offsets":[)",
                 entry.begin, ",", entry.end, "]}");

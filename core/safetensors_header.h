@@ -19,6 +19,7 @@ struct SafetensorsEntry {
   Dtype dtype = Dtype::float32;
   Shape shape;
   std::uint64_t begin = 0, end = 0;  // bytes, counted from the end of the header
+  std::string unsupported{};         // why there can be no such tensor; empty if there can
 };
 
 struct SafetensorsHeader {
@@ -27,9 +28,10 @@ struct SafetensorsHeader {
 };
 
 /// Parses and checks a header that `data_size` bytes of elements follow; `file` begins messages.
-/// Throws InputError for every violation of the format.
+/// Throws InputError for every violation of the format, and for entries that whisker has no tensors
+/// for unless these are to be kept, with their reason.
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_size,
-                                           const std::string& file);
+                                           const std::string& file, bool keep_unsupported = false);
 
 /// The header as JSON, padded with spaces to a multiple of 8 bytes. Sorts the entries into the
 /// order of writing and sets their offsets. Throws Error for names that no reader would take.

@@ -91,8 +91,17 @@ void add_bad_json(std::vector<BadFile>& files) {
   add("{\"t\":{\"shape\":[NaN]}}", "not valid JSON");
   add("{\"t\":{\"shape\":[1,]}}", "not valid JSON");
   add("{\"" + string(100'000, 'n'), "not valid JSON");
-  add("{\"t\":{\"shape\":" + string(100'000, '['), "tensor 't': shape must be a list of unsigned");
-  add(repeat("{\"t\":", 100'000), "tensor 't': unknown key 't'");
+  add("{\"t\":{\"shape\":" + string(150'000, '['), "tensor 't': shape must be a list of unsigned");
+  // The reference reader refuses more than 127 levels as well.
+  const string deep = "tensor 't': objects and lists more than 127 deep";
+  add(repeat("{\"t\":", 150'000), deep);
+  add("{\"t\":{\"note\":" + string(150'000, '['), deep);
+  add("{\"t\":{\"note\":" + string(126, '[') + string(126, ']') + "}}", deep);
+  add("{\"t\":{\"note\":" + repeat("{\"a\":[", 75'000), deep);
+  add("{\"t\":" + string(150'000, '['), "tensor 't' must be an object, found a list");
+  add("{\"__metadata__\":" + string(150'000, '['), "__metadata__ must be an object of texts");
+  add("{\"__metadata__\":{\"a\":" + string(150'000, '['), "the value of 'a' must be a text");
+  add("{\"t\":{\"note\":1e999}}", "not valid JSON");
 }
 
 void add_bad_entries(std::vector<BadFile>& files) {
@@ -107,8 +116,8 @@ void add_bad_entries(std::vector<BadFile>& files) {
   add(R"({"t":{"dtype":"U8","shape":[8]}})", "tensor 't': data_offsets is missing");
   add(R"({"t":{"dtype":"U8","data_offsets":[0,8]}})", "tensor 't': shape is missing");
   add(R"({"t":{"shape":[8],"data_offsets":[0,8]}})", "tensor 't': dtype is missing");
-  add(R"({"t":{"dtype":"U8","shape":[8],"data_offsets":[0,8],"extra":1}})", "unknown key 'extra'");
-  add(R"({"t":{"Dtype":"U8","shape":[8],"data_offsets":[0,8]}})", "unknown key 'Dtype'");
+  add(R"({"t":{"Dtype":"U8","shape":[8],"data_offsets":[0,8]}})", "tensor 't': dtype is missing");
+  add(R"({"t":{"note":{"dtype":"U8"},"shape":[8],"data_offsets":[0,8]}})", "dtype is missing");
   add(R"({"t":{"dtype":"U8","dtype":"U8","shape":[8],"data_offsets":[0,8]}})",
       "tensor 't': the key 'dtype' occurs twice");
   add(R"({"t":{"dtype":"U8","shape":[8],"shape":[8],"data_offsets":[0,8]}})",
@@ -127,10 +136,17 @@ void add_bad_entries(std::vector<BadFile>& files) {
   add(entry("null", "[8]", "[0,8]"), "dtype must be a text, found null");
   add(entry("\"u8\"", "[8]", "[0,8]"), "'u8' is no dtype of the format");
   add(entry("\"\"", "[8]", "[0,8]"), "'' is no dtype of the format");
-  add(entry("\"F16\"", "[4]", "[0,8]"), "tensor 't': dtype F16 is not supported; save it as F32");
-  add(entry("\"I64\"", "[1]", "[0,8]"), "tensor 't': dtype I64 is not supported");
-  add(entry("\"BOOL\"", "[8]", "[0,8]"), "tensor 't': dtype BOOL is not supported");
-  add(entry("\"F8_E4M3\"", "[8]", "[0,8]"), "tensor 't': dtype F8_E4M3 is not supported");
+  add(entry("\"F12\"", "[4]", "[0,8]"),
+      "tensor 't': 'F12' is no dtype of the format; leave it out");
+  add(entry("\"F4\"", "[15]", "[0,8]"), "tensor 't': F4 [15] ends within a byte");
+  add(entry("\"F6_E2M3\"", "[10]", "[0,8]"), "tensor 't': F6_E2M3 [10] ends within a byte");
+  add(entry("\"F6_E3M2\"", "[4]", "[0,8]"), "F6_E3M2 [4] takes 3 bytes, data_offsets [0,8] hold 8");
+  add(entry("\"F16\"", "[3]", "[0,8]"), "F16 [3] takes 6 bytes, data_offsets [0,8] hold 8");
+  add(entry("\"I64\"", "[2]", "[0,8]"), "I64 [2] takes 16 bytes, data_offsets [0,8] hold 8");
+  add(entry("\"C64\"", "[2]", "[0,8]"), "C64 [2] takes 16 bytes, data_offsets [0,8] hold 8");
+  // The reference reader takes the next two, which are no objects, though the format asks for one.
+  add(R"({"t":["U8",[8],[0,8]]})", "tensor 't' must be an object, found a list");
+  add(entry(R"({"U8":null})", "[8]", "[0,8]"), "dtype must be a text, found an object");
 
   const string shape_rule = "tensor 't': shape must be a list of unsigned integers, found ";
   add(entry("\"U8\"", "8", "[0,8]"), shape_rule + "the number 8");
@@ -145,6 +161,7 @@ void add_bad_entries(std::vector<BadFile>& files) {
   add(entry("\"U8\"", "[[8]]", "[0,8]"), shape_rule + "a list");
   add(entry("\"U8\"", "[\"8\"]", "[0,8]"), shape_rule + "the text '8'");
   add(entry("\"U8\"", "[18446744073709551616]", "[0,8]"), shape_rule + "the number '1844674");
+  // The reference reader has no limit.
   add(entry("\"U8\"", "[1,1,1,1,1,1,8]", "[0,8]"), "tensor 't': more than 6 dimensions");
 }
 
@@ -189,7 +206,8 @@ void add_bad_metadata(std::vector<BadFile>& files) {
   const auto add = [&](const string& header, const string& reason) {
     files.push_back({make_file(header, ""), reason});
   };
-  add(R"({"__metadata__":null})", "__metadata__ must be an object of texts, found null");
+  add(R"({"__metadata__":true})", "__metadata__ must be an object of texts, found true");
+  add(R"({"__metadata__":null,"__metadata__":null})", "two entries named '__metadata__'");
   add(R"({"__metadata__":[]})", "__metadata__ must be an object of texts, found a list");
   add(R"({"__metadata__":"a"})", "__metadata__ must be an object of texts, found the text 'a'");
   add(R"({"__metadata__":{"a":1}})", "__metadata__: the value of 'a' must be a text, found the nu");

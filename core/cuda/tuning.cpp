@@ -247,7 +247,14 @@ json list_of(const std::vector<T>& rows) {
 
 /// The whole file, checked down to the devices.
 json parse_file(const std::string& text, const std::string& source) {
-  const json file = json::parse(text, nullptr, false);
+  // The library copies and writes nested values by recursion, which the stack must bear.
+  constexpr int kMaxDepth = 16;
+  const auto refuse_depth = [&](int depth, json::parse_event_t, json&) {
+    check<InputError>(depth <= kMaxDepth, "tuning: ", source, " nests lists and objects more than ",
+                      kMaxDepth, " deep");
+    return true;
+  };
+  const json file = json::parse(text, refuse_depth, false);
   check<InputError>(!file.is_discarded(), "tuning: ", source, " is no JSON");
   check<InputError>(file.is_object() && file.value("format", json()) == kFormat, "tuning: ", source,
                     " does not say \"format\": \"", kFormat,

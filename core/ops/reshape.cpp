@@ -20,7 +20,7 @@ std::int64_t product(const Shape& shape, int first, int last) {
 Tensor copy_range(const Tensor& x, int axis, std::int64_t begin, std::int64_t size) {
   Tensor part = Tensor::empty(x.shape().with(axis, size), x.dtype(), x.device());
   const std::int64_t inner =
-      product(x.shape(), axis + 1, x.rank()) * static_cast<std::int64_t>(size_of(x.dtype()));
+      static_cast<std::int64_t>(bytes_of(product(x.shape(), axis + 1, x.rank()), x.dtype()));
   const kernels::CopyShape copy{.rows = product(x.shape(), 0, axis),
                                 .row_bytes = size * inner,
                                 .x_stride = x.dim(axis) * inner,
@@ -100,7 +100,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
   Tensor y = Tensor::empty(first.shape().with(at, size), first.dtype(), first.device());
   const std::int64_t rows = product(first.shape(), 0, at);
   const auto row_bytes = [&](const Tensor& t) {
-    return static_cast<std::int64_t>(t.bytes()) / rows;
+    return static_cast<std::int64_t>(bytes_of(t.numel() / rows, t.dtype()));
   };
   if (y.bytes() > 0)
     with_context(y.device(), [&](auto& context) {

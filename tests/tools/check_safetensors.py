@@ -15,7 +15,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float64, torch.int32, torch.uint8)
+DTYPES = (torch.float32, torch.bfloat16, torch.float64, torch.int32, torch.uint8, torch.bool,
+          torch.int8, torch.int16, torch.int64, torch.uint16, torch.uint32, torch.uint64,
+          torch.float16, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2,
+          torch.float8_e4m3fnuz, torch.float8_e5m2fnuz, torch.float8_e8m0fnu)
 SHAPES = ((), (1,), (0,), (7,), (3, 5), (2, 0, 4), (2, 3, 4, 5), (1, 2, 1, 3, 1, 2))
 
 
@@ -25,7 +28,8 @@ def make_tensors():
     for dtype in DTYPES:
         for shape in SHAPES:
             size = torch.tensor([], dtype=dtype).element_size()
-            raw = torch.randint(0, 256, (*shape, size), generator=generator, dtype=torch.uint8)
+            values = 2 if dtype is torch.bool else 256
+            raw = torch.randint(0, values, (*shape, size), generator=generator, dtype=torch.uint8)
             # Random bits: infinities, not-a-numbers and denormal numbers are among them.
             tensors[f"{dtype}/{'x'.join(map(str, shape))} é"] = raw.view(dtype).reshape(shape)
     tensors["nan"] = torch.tensor([float("nan"), float("inf"), -0.0])
