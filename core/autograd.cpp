@@ -66,14 +66,15 @@ bool wants_any(const Node& node) {
   return false;
 }
 
+void check_root(const char* name, const Tensor& root) {
+  check<ShapeError>(root.numel() == 1, name, ": wants one element, the shape is ", root.shape());
+  check<ShapeError>(is_floating_point(root.dtype()), name, ": ", root.dtype(), " has no gradient");
+}
+
 /// Walks the graph from root; `collected` maps the nodes asked for to their gradients, and without
 /// it the gradients go to the leaves.
 void walk(const Tensor& root, BackwardOptions options,
           std::unordered_map<const Node*, Tensor>* collected) {
-  check<ShapeError>(root.numel() == 1, "backward: wants one element, the shape is ", root.shape());
-  check(root.node() != nullptr,
-        "backward: the result does not depend on a tensor that requires a "
-        "gradient, or was computed under NoGrad");
   const std::vector<NodePtr> order = topological_order(root.node());
 
   std::unordered_set<const Node*> wanted;
@@ -98,7 +99,7 @@ void walk(const Tensor& root, BackwardOptions options,
     pending.erase(found);
     if (collected && collected->contains(node.get())) (*collected)[node.get()] = dy;
     if (node->inputs.empty()) {
-      if (!collected) accumulate(node->grad, dy, *node);
+      if (!collected) accumulate(node->grad, node->grad.defined() ? dy : unshared(dy), *node);
       continue;
     }
     // What lies behind the inputs asked for is neither run nor released.
@@ -178,24 +179,38 @@ Tensor record(const Tensor& y, const char* op, const std::vector<Tensor>& inputs
   return y.with_node(std::move(node));
 }
 
+Tensor unshared(const Tensor& x) {
+  if (x.is_sole_owner()) return x;
+  const Tensor copy = x.clone();
+  if (!must_record({x})) return copy;
+  return record(copy, "copy", {x},
+                [](const Tensor& dy, const NodePtr&) -> std::vector<Tensor> { return {dy}; });
+}
+
 void run_backward(const Tensor& root, BackwardOptions options) {
+  check_root("backward", root);
+  check(root.requires_grad(),
+        "backward: the result does not depend on a tensor that requires a "
+        "gradient, or was computed under NoGrad");
   walk(root, options, nullptr);
 }
 
 std::vector<Tensor> gradients(const Tensor& root, const std::vector<Tensor>& inputs,
                               BackwardOptions options) {
+  check_root("gradients", root);
   std::unordered_map<const Node*, Tensor> collected;
   for (const Tensor& input : inputs) {
-    check(input.node() != nullptr, "gradients: an input does not require a gradient");
+    check(input.requires_grad(), "gradients: an input does not require a gradient");
     collected[input.node().get()] = Tensor();
   }
-  walk(root, options, &collected);
+  // A constant has no graph to walk, and its gradients are zeros.
+  if (root.requires_grad()) walk(root, options, &collected);
+  const GradMode mode(options.create_graph);
   std::vector<Tensor> result;
   for (const Tensor& input : inputs) {
-    const Tensor& gradient = collected[input.node().get()];
-    result.push_back(gradient.defined()
-                         ? gradient
-                         : Tensor::zeros(input.shape(), input.dtype(), input.device()));
+    Tensor& gradient = collected[input.node().get()];
+    if (!gradient.defined()) gradient = Tensor::zeros(input.shape(), input.dtype(), input.device());
+    result.push_back(gradient = unshared(gradient));
   }
   return result;
 }

@@ -62,11 +62,17 @@ bool must_record(const std::vector<Tensor>& inputs);
 Tensor record(const Tensor& y, const char* op, const std::vector<Tensor>& inputs,
               BackwardFunction backward);
 
+/// x itself if no other handle or view can see its elements, else a recorded copy. Ops may hand one
+/// tensor to several inputs as their gradient, but whoever changes a gradient in place means that
+/// one alone.
+Tensor unshared(const Tensor& x);
+
 /// What Tensor::backward() calls.
 void run_backward(const Tensor& root, BackwardOptions options);
 
-/// The gradients of `root` [1 element] with respect to `inputs`, collected nowhere else; an input
-/// that `root` does not depend on gets zeros.
+/// The gradients of `root` [1 element] with respect to `inputs`, collected nowhere else, each in
+/// memory of its own; an input that `root` does not depend on gets zeros. Throws Error for an input
+/// that requires no gradient, and where the graph was released by an earlier backward pass.
 std::vector<Tensor> gradients(const Tensor& root, const std::vector<Tensor>& inputs,
                               BackwardOptions options = {});
 

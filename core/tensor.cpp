@@ -2,6 +2,7 @@
 
 #include <whisker/core/autograd.h>
 #include <whisker/core/backend.h>
+#include <whisker/core/ops/cast.h>
 #include <whisker/kernels/cpu/elementwise.h>
 #include <whisker/kernels/cuda/elementwise.h>
 
@@ -20,7 +21,7 @@ Tensor Tensor::empty(const Shape& shape, Dtype dtype, std::optional<Device> devi
   // Beyond this the number of bytes would overflow; no machine has as many.
   check<OutOfMemory>(shape.numel() <= std::int64_t{1} << 58, "tensor: ", shape, " of ", dtype,
                      " is more than any memory");
-  const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  const std::size_t bytes = bytes_of(shape.numel(), dtype);
   return Tensor(Impl{.storage = std::make_shared<Storage>(bytes, device_for(dtype, device)),
                      .shape = shape,
                      .dtype = dtype});
@@ -49,6 +50,13 @@ template Tensor Tensor::from_span(std::span<const double>, const Shape&);
 template Tensor Tensor::from_span(std::span<const bfloat16>, const Shape&);
 template Tensor Tensor::from_span(std::span<const std::int32_t>, const Shape&);
 template Tensor Tensor::from_span(std::span<const std::uint8_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::int8_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::int16_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::uint16_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::uint32_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::int64_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const std::uint64_t>, const Shape&);
+template Tensor Tensor::from_span(std::span<const float16>, const Shape&);
 
 const Tensor::Impl& Tensor::get() const {
   check(defined(), "tensor: used before it was given a value");
@@ -105,6 +113,7 @@ std::byte* Tensor::mutable_host_bytes(Dtype wanted) {
 
 double Tensor::item() const {
   check<ShapeError>(numel() == 1, "item: wants one element, the shape is ", shape());
+  if (is_only_stored(dtype())) return cast(to(Device::cpu()), Dtype::float64).item();
   return dispatch_all(dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using Through = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
@@ -153,7 +162,7 @@ Tensor Tensor::view_rows(std::int64_t begin, std::int64_t end) const {
   const std::int64_t rows = dim(0);
   Impl impl = get();
   if (rows > 0)
-    impl.offset += bytes() / static_cast<std::size_t>(rows) * static_cast<std::size_t>(begin);
+    impl.offset += bytes_of(numel() / rows, dtype()) * static_cast<std::size_t>(begin);
   impl.shape = shape().with(0, end - begin);
   impl.node = nullptr;
   impl.requires_grad = false;
@@ -183,13 +192,13 @@ Tensor Tensor::grad() const {
   return get().node ? get().node->grad : Tensor();
 }
 
-void Tensor::set_grad(const Tensor& gradient) {
+void Tensor::set_grad(Tensor gradient) {
   check(get().node != nullptr, "set_grad: this tensor does not require a gradient");
   check<ShapeError>(
       !gradient.defined() || (gradient.shape() == shape() && gradient.dtype() == dtype() &&
                               gradient.device() == device()),
       "set_grad: shape, dtype or device differs from ", dtype(), " ", shape(), " on ", device());
-  get().node->grad = gradient;
+  get().node->grad = gradient.defined() ? unshared(gradient) : gradient;
 }
 
 void Tensor::backward(BackwardOptions options) const {

@@ -23,10 +23,16 @@ struct BackwardOptions {
 };
 
 /// A handle: copies share elements and gradient. Images are [N, H, W, C], row-major.
-/// Operations on an undefined tensor (default-constructed) throw Error.
+/// Operations on an undefined tensor (default-constructed) throw Error. Only a named handle can be
+/// assigned to: `x.grad() = g` would change a handle that is gone at once, and does not compile.
 class Tensor {
  public:
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  ~Tensor() = default;
 
   /// Without a device they go to default_device(); float64, which no GPU kernel takes, to the CPU.
   static Tensor empty(const Shape& shape, Dtype dtype = Dtype::float32,
@@ -50,7 +56,7 @@ class Tensor {
   int rank() const { return shape().rank(); }
   std::int64_t dim(int axis) const { return shape()[axis]; }
   std::int64_t numel() const { return shape().numel(); }
-  std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype()); }
+  std::size_t bytes() const { return bytes_of(numel(), dtype()); }
   Dtype dtype() const;
   Device device() const;
 
@@ -76,7 +82,8 @@ class Tensor {
   const std::byte* raw_data() const;
   std::byte* raw_mutable_data();
 
-  /// The only element of a one-element tensor, and all elements; they wait for the device.
+  /// The only element of a one-element tensor, and all elements; they wait for the device. Of a
+  /// dtype that is only stored, item() is what cast() to float64 gives.
   double item() const;
   template <class T>
   std::vector<T> to_vector() const {
@@ -102,9 +109,13 @@ class Tensor {
   bool requires_grad() const;
   /// Makes a leaf of the graph collect a gradient, or stop to; throws Error for an op's result.
   Tensor& set_requires_grad(bool required = true);
-  /// What backward() collected here; undefined if nothing was.
+  /// What backward() collected here; undefined if nothing was. No other gradient shares its memory,
+  /// so it may be changed in place, to clip it for example.
   Tensor grad() const;
-  void set_grad(const Tensor& gradient);
+  /// Replaces the gradient by the values of `gradient`, which is copied unless it is the only
+  /// handle to them; an undefined one removes it. Throws Error for a tensor that requires no
+  /// gradient, ShapeError unless shape, dtype and device are this tensor's.
+  void set_grad(Tensor gradient);
   /// Adds d(this)/d(leaf) to the gradient of every leaf. This must have one element.
   void backward(BackwardOptions options = {}) const;
 

@@ -1,3 +1,6 @@
+#include <set>
+#include <type_traits>
+
 #include <whisker/core/ops.h>
 
 #include "catch.h"
@@ -68,7 +71,7 @@ TEST_CASE("adding to a gradient in place changes nobody else's", "[autograd]") {
   // add hands one and the same dy to both of its inputs.
   Tensor a = random_tensor({3}).set_requires_grad(), b = random_tensor({3}).set_requires_grad();
   sum(a + b).backward();
-  CHECK(a.grad().storage() == b.grad().storage());
+  CHECK(a.grad().storage() != b.grad().storage());
   sum(2.0 * a).backward();
   CHECK(mismatch(a.grad(), Array({3}, 3.0), kExact) == "");
   CHECK(mismatch(b.grad(), Array({3}, 1.0), kExact) == "");
@@ -88,6 +91,151 @@ TEST_CASE("adding to a gradient in place changes nobody else's", "[autograd]") {
   sum(a).backward();
   CHECK(mismatch(given, Array({3}, 5.0), kExact) == "");
   CHECK(mismatch(a.grad(), Array({3}, 6.0), kExact) == "");
+}
+
+TEST_CASE("every gradient owns its memory, so that clipping in place scales each once",
+          "[autograd]") {
+  const auto scaled_once = [](const Tensors& leaves, const std::vector<double>& expected) {
+    std::set<const Storage*> buffers;
+    for (const Tensor& leaf : leaves)
+      buffers.insert(leaf.grad().storage().get());
+    CHECK(buffers.size() == leaves.size());
+    for (const Tensor& leaf : leaves) {
+      Tensor gradient = leaf.grad();
+      gradient.copy_from(0.5 * gradient);
+    }
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      INFO("leaf " << i);
+      CHECK(mismatch(leaves[i].grad(), Array(leaves[i].shape(), 0.5 * expected[i]), kExact) == "");
+    }
+  };
+  const auto fresh = [](const Shape& shape = {2, 2}) {
+    return Tensor::full(shape, 3.0).set_requires_grad();
+  };
+  SECTION("of two tensors that are added, by one operator or several") {
+    const Tensors x{fresh(), fresh(), fresh()};
+    sum(x[0] + x[1] + x[2]).backward();
+    scaled_once(x, {1.0, 1.0, 1.0});
+  }
+  SECTION("of a tensor that is added to itself") {
+    const Tensors x{fresh()};
+    sum(x[0] + x[0]).backward();
+    scaled_once(x, {2.0});
+  }
+  SECTION("of tensors whose gradients are views of one buffer") {
+    const Tensors x{fresh(), fresh({4}), fresh()};
+    sum(reshape(x[0], {4}) + x[1] + reshape(x[2] - x[0].detach(), {4})).backward();
+    scaled_once(x, {1.0, 1.0, 1.0});
+  }
+  SECTION("of scalars that are the loss's terms, and of the loss itself") {
+    const Tensors x{fresh({1}), fresh({1})};
+    (x[0] + x[1]).backward();
+    scaled_once(x, {1.0, 1.0});
+    Tensor loss = fresh({1});
+    loss.backward();
+    CHECK(loss.grad().item() == 1.0);
+  }
+  SECTION("of tensors that are broadcast or summed") {
+    const Tensors x{fresh({2}), fresh({1, 2})};
+    sum(broadcast_to(x[0], {1, 2}) + x[1]).backward();
+    scaled_once(x, {1.0, 1.0});
+  }
+  SECTION("after a second backward pass") {
+    const Tensors x{fresh(), fresh()};
+    for (int pass = 0; pass < 2; ++pass)
+      sum(x[0] + x[1]).backward();
+    scaled_once(x, {2.0, 2.0});
+  }
+  SECTION("where the graph is kept or recorded") {
+    for (const BackwardOptions options :
+         {BackwardOptions{.retain_graph = true}, BackwardOptions{.create_graph = true}}) {
+      const Tensors x{fresh(), fresh()};
+      const Tensor loss = sum(x[0] + x[1]);
+      loss.backward(options);
+      scaled_once(x, {1.0, 1.0});
+      if (options.retain_graph) loss.backward();
+    }
+  }
+  SECTION("where one tensor is set as the gradient of two") {
+    Tensors x{fresh(), fresh()};
+    const Tensor given = Tensor::full({2, 2}, 8.0);
+    for (Tensor& leaf : x)
+      leaf.set_grad(given);
+    scaled_once(x, {8.0, 8.0});
+    CHECK(mismatch(given, Array({2, 2}, 8.0), kExact) == "");
+  }
+  SECTION("of what gradients() returns, for one input given twice too") {
+    const Tensor a = fresh(), b = fresh();
+    for (const bool recorded : {false, true}) {
+      const Tensors found = gradients(sum(a + b), {a, b, a}, {.create_graph = recorded});
+      CHECK(found[0].storage() != found[1].storage());
+      CHECK(found[0].storage() != found[2].storage());
+      CHECK(found[1].storage() != found[2].storage());
+      for (const Tensor& gradient : found)
+        CHECK(mismatch(gradient, Array({2, 2}, 1.0), kExact) == "");
+    }
+  }
+}
+
+TEST_CASE("a gradient that nobody else can see is not copied", "[autograd]") {
+  Tensor x = random_tensor({3}).set_requires_grad();
+  const std::byte* made = nullptr;
+  const Tensor y = record(Tensor::zeros({1}), "own", {x},
+                          [&made](const Tensor&, const NodePtr&) -> std::vector<Tensor> {
+                            const Tensor dx = Tensor::full({3}, 7.0);
+                            made = dx.raw_data();
+                            return {dx};
+                          });
+  y.backward({.retain_graph = true});
+  CHECK(x.grad().raw_data() == made);
+  const Tensors found = gradients(y, {x});
+  CHECK(found[0].raw_data() == made);
+  x.set_grad(Tensor::full({3}, 1.0));
+  Tensor fresh = Tensor::full({3}, 2.0);
+  const std::byte* given = fresh.raw_data();
+  x.set_grad(std::move(fresh));
+  CHECK(x.grad().raw_data() == given);
+}
+
+TEST_CASE("a recorded copy of a shared gradient can be differentiated", "[autograd]") {
+  // d/dx of (dx + dy) where both gradients of add are one tensor: 2 a for each.
+  Tensor x = leaf(3.0), a = leaf(5.0);
+  const Tensor y = leaf(2.0);
+  const Tensors found = gradients(a * a * (x + y), {x, y}, {.create_graph = true});
+  CHECK(gradients(found[0] + found[1], {a}).front().item() == 2.0 * 2.0 * 5.0);
+}
+
+// x.grad() = g would change a handle that is gone at once.
+static_assert(!std::is_assignable_v<decltype(std::declval<Tensor&>().grad()), Tensor>);
+static_assert(!std::is_assignable_v<Tensor, const Tensor&>);
+static_assert(std::is_assignable_v<Tensor&, Tensor> &&
+              std::is_assignable_v<Tensor&, const Tensor&>);
+
+TEST_CASE("gradients of what does not depend on an input are zeros, in every order", "[autograd]") {
+  Tensor x = random_tensor({3}, Dtype::float64).set_requires_grad();
+  Tensor y = random_tensor({3}, Dtype::float64).set_requires_grad();
+  const auto zeros = [](const Tensor& gradient) {
+    return mismatch(gradient, Array({3}), kExact) == "";
+  };
+  // Linear in x: the first derivative is a constant, and depends on nothing.
+  const Tensor first = gradients(sum(2.0 * x), {x}, {.create_graph = true}).front();
+  CHECK(mismatch(first, Array({3}, 2.0), kExact) == "");
+  const Tensors second = gradients(sum(square(first)), {x, y}, {.create_graph = true});
+  CHECK(zeros(second[0]));
+  CHECK(zeros(second[1]));
+  CHECK(zeros(gradients(sum(second[0]), {x}).front()));
+  // Piecewise linear functions, and one input of two.
+  CHECK(zeros(
+      gradients(sum(gradients(sum(relu(x)), {x}, {.create_graph = true}).front()), {x}).front()));
+  const Tensor mixed = gradients(sum(x * y), {x}, {.create_graph = true}).front();
+  const Tensors of_mixed = gradients(sum(mixed), {x, y});
+  CHECK(zeros(of_mixed[0]));
+  CHECK(mismatch(of_mixed[1], Array({3}, 1.0), kExact) == "");
+  CHECK(zeros(gradients(Tensor::full({1}, 4.0, Dtype::float64), {x}).front()));
+  // Whoever asks for the gradient of a frozen tensor is told.
+  y.set_requires_grad(false);
+  CHECK(mentions(message_of([&] { gradients(sum(x * y), {y}); }), "does not require"));
+  CHECK(shape_error_lacks({"gradients", "[3]"}, [&] { gradients(x * x, {x}); }) == "");
 }
 
 TEST_CASE("one gradient that flows to several places inside a graph stays whole", "[autograd]") {
