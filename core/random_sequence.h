@@ -10,7 +10,8 @@
 
 namespace whisker::inline v0_1 {
 
-/// Names a set of random numbers: equal keys give equal numbers on every device and run.
+/// Names a set of random numbers: equal keys give equal numbers on every device and run, so a key
+/// that is used twice repeats its numbers. Give every draw another step, or let a Generator do it.
 struct RandomKey {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;  // what the numbers are for: noise, shuffling, one parameter, ...
@@ -22,6 +23,33 @@ struct RandomKey {
   kernels::PhiloxKey philox_key() const {
     return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
   }
+};
+
+/// Hands out a fresh key for every draw, as torch.Generator does: those of one seed and stream,
+/// step after step. To go on later from the same place, keep position() and start there. It cannot
+/// be copied, because the copy would repeat the original's numbers.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed, std::uint32_t stream = 0)
+      : Generator(RandomKey{.seed = seed, .stream = stream}) {}
+  explicit Generator(RandomKey position) : position_(position) {}
+  Generator(Generator&&) = default;
+  Generator& operator=(Generator&&) = default;
+
+  /// The key of the next draw; throws Error after 2^32 draws, when they would start to repeat.
+  RandomKey next() {
+    check(!exhausted_, "Generator: all 2^32 draws of seed ", position_.seed, ", stream ",
+          position_.stream, " are used; go on with another stream");
+    const RandomKey key = position_;
+    exhausted_ = ++position_.step == 0;
+    return key;
+  }
+  /// The key that next() will give.
+  const RandomKey& position() const { return position_; }
+
+ private:
+  RandomKey position_;
+  bool exhausted_ = false;
 };
 
 /// A cursor over the numbers of one key, for scalar use such as shuffling or drawing pictures.

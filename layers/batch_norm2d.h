@@ -8,8 +8,10 @@ namespace whisker::inline v0_1::nn {
 struct BatchNorm2dOptions {
   std::int64_t channels = 0;
   double epsilon = 1.001e-5;  // what TensorFlow 1's fused kernel makes of the article's 1e-5
-  double momentum = 0.99;     // of the moving statistics, TensorFlow's way round
-  double slope = 1.0;         // of a leaky ReLU fused on top; 1 is none
+  // What the moving statistics keep of themselves at each update, TensorFlow's way round: PyTorch's
+  // momentum=0.1 is .momentum = 0.9 here, and .momentum = 0.1 would forget nine tenths every time.
+  double momentum = 0.99;
+  double slope = 1.0;  // of a leaky ReLU fused on top; 1 is none
   // How often a training forward counts towards the moving statistics. The article's graph counts
   // the generator's twice per step, and the discriminator's never.
   int updates_per_forward = 1;

@@ -3,7 +3,13 @@
 namespace whisker::inline v0_1::nn {
 
 std::string ConvOptions::to_string() const {
-  return str(in_channels, " -> ", out_channels, ", ", kernel, "x", kernel, " / ", stride,
+  std::string pad;
+  if (padding && *padding == Padding::all(padding->top))
+    pad = str(", padding ", padding->top);
+  else if (padding)
+    pad = str(", padding ", padding->top, ",", padding->bottom, ",", padding->left, ",",
+              padding->right);
+  return str(in_channels, " -> ", out_channels, ", ", kernel, "x", kernel, " / ", stride, pad,
              bias ? "" : ", no bias");
 }
 

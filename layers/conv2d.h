@@ -15,7 +15,9 @@ struct ConvOptions {
   float init_stddev = 0.02f;
 
   Conv2dOptions op() const { return {.stride_h = stride, .stride_w = stride, .padding = padding}; }
-  std::string to_string() const;  // "3 -> 64, 5x5 / 2"
+  /// "3 -> 64, 5x5 / 2"; behind it ", padding 1", or top, bottom, left and right, where it is
+  /// given.
+  std::string to_string() const;
   /// Throws Error that names `layer` unless channels, kernel and stride are positive.
   void validate(const char* layer) const;
 };

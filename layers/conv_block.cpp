@@ -4,6 +4,13 @@
 namespace whisker::inline v0_1::nn {
 
 ConvBlock::ConvBlock(const ConvBlockOptions& options, Init& init) : options_(options) {
+  const BatchNorm2dOptions left_out, &given = options.batch_norm;
+  check(given.channels == left_out.channels || given.channels == options.conv.out_channels,
+        describe(), ": batch_norm.channels is ", given.channels, ", the convolution gives ",
+        options.conv.out_channels, "; leave batch_norm.channels out");
+  check(given.slope == left_out.slope || given.slope == options.slope, describe(),
+        ": batch_norm.slope is ", given.slope, ", slope is ", options.slope,
+        "; leave batch_norm.slope out");
   if (options.transposed) {
     conv_transpose_.emplace(options.conv, init);
   } else {

@@ -16,11 +16,13 @@ struct ConvBlockOptions {
   /// SELU, which normalises by itself (Klambauer et al. 2017).
   enum class Activation { batch_norm_leaky_relu, leaky_relu, selu };
   Activation activation = Activation::batch_norm_leaky_relu;
-  double slope = 0.2;               // of the leaky ReLU
-  BatchNorm2dOptions batch_norm{};  // channels and slope are filled in
+  double slope = 0.2;  // of the leaky ReLU
+  /// Its channels and slope may be left out: they are those of `conv` and `slope`.
+  BatchNorm2dOptions batch_norm{};
 };
 
-/// activation(norm(conv(x))); its parts are named "conv" and "norm".
+/// activation(norm(conv(x))); its parts are named "conv" and "norm". Throws Error where
+/// `batch_norm` names other channels than the convolution's, or another slope.
 class ConvBlock : public Module {
  public:
   ConvBlock(const ConvBlockOptions& options, Init& init);

@@ -11,7 +11,7 @@ namespace whisker::inline v0_1::nn {
 /// are equal.
 class Init {
  public:
-  explicit Init(std::uint64_t seed) : seed_(seed) {}
+  explicit Init(std::uint64_t seed) : draws_(seed, kStream) {}
 
   /// Normal, re-drawn beyond two standard deviations: the article's choice for convolutions.
   Tensor truncated_normal(const Shape& shape, float stddev = 0.02f);
@@ -20,11 +20,8 @@ class Init {
   Tensor glorot_uniform(const Shape& shape);
 
  private:
-  RandomKey next() { return {.seed = seed_, .stream = kStream, .step = count_++}; }
-
   static constexpr std::uint32_t kStream = 0x696E6974u;  // "init"
-  std::uint64_t seed_;
-  std::uint32_t count_ = 0;
+  Generator draws_;
 };
 
 /// A tensor as a parameter: it collects a gradient.

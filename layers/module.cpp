@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -9,6 +10,8 @@ namespace {
 
 thread_local int call_depth = 0;
 thread_local ForwardObserver* observer = nullptr;
+// What the module that was called from outside reaches by visit().
+thread_local std::vector<const Module*> visited;
 
 struct DepthScope {
   DepthScope() { ++call_depth; }
@@ -54,8 +57,10 @@ class TreeWalk : public ModuleVisitor {
 };
 
 void Module::assign_paths(const std::string& path) {
+  visited.clear();
   TreeWalk walk;
   walk.on_module = [&](const std::string& below, Module& module) {
+    visited.push_back(&module);
     // Written only once, so that several threads may run one module in evaluation mode.
     std::string whole = join(path, below);
     if (module.path_ != whole) module.path_ = std::move(whole);
@@ -63,9 +68,20 @@ void Module::assign_paths(const std::string& path) {
   walk.run(*this);
 }
 
+void Module::check_visited() {
+  if (std::find(visited.begin(), visited.end(), this) != visited.end()) return;
+  check(parameters().empty() && buffers().empty(), visited.front()->describe(),
+        ": forward() calls ", describe(),
+        ", which visit() does not name, so that it is neither trained nor saved; add "
+        "visitor.child(name, module) for it");
+}
+
 Tensor Module::operator()(const Tensor& x) {
   // The module that is called from outside gives the others their paths: children do not know them.
-  if (call_depth == 0) assign_paths(name_);
+  if (call_depth == 0)
+    assign_paths(name_);
+  else
+    check_visited();
   const DepthScope depth;
   try {
     Tensor y = forward(x);

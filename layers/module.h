@@ -38,11 +38,16 @@ class ModuleVisitor {
 
 /// A layer overrides forward(), describe() and visit(). Copies share parameters, as the tensors in
 /// them do; nothing has to be written for copying or moving.
+///
+/// Images are [N, H, W, C]. A tensor carries no names of axes, so PyTorch's [N, C, H, W] is refused
+/// only where its last axis differs from the channels a layer takes.
 class Module {
  public:
   virtual ~Module() = default;
 
-  /// forward(x); a ShapeError inside becomes a LayerError that names the layer.
+  /// forward(x); a ShapeError inside becomes a LayerError that names the layer. Throws Error if
+  /// forward() calls a module with parameters or buffers that visit() does not name: it would be
+  /// neither trained nor saved.
   Tensor operator()(const Tensor& x);
 
   /// One line: "Conv2d 3 -> 64, 5x5 / 2".
@@ -77,12 +82,14 @@ class Module {
   Module& operator=(Module&&) = default;
 
   virtual Tensor forward(const Tensor& x) = 0;
-  /// Names the layer's own parameters, buffers and children.
+  /// Names the layer's own parameters, buffers and children. A tensor that is left out is not
+  /// trained, saved or counted.
   virtual void visit(ModuleVisitor&) {}
 
  private:
   friend class TreeWalk;
   void assign_paths(const std::string& path);
+  void check_visited();
 
   std::string name_, path_;
   bool training_ = true;

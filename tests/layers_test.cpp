@@ -408,6 +408,34 @@ TEST_CASE("layers refuse options that make no sense", "[layers][errors]") {
   CHECK_NOTHROW(nn::BatchNorm2d({.channels = 2, .epsilon = 0.0, .momentum = 1.0}));
 }
 
+TEST_CASE("a convolution shows the padding that it was given", "[layers]") {
+  nn::Init init(1);
+  nn::ConvOptions options{.in_channels = 2, .out_channels = 3, .kernel = 3};
+  CHECK(nn::Conv2d(options, init).describe() == "Conv2d 2 -> 3, 3x3 / 1");
+  options.padding = Padding{1};
+  CHECK(nn::Conv2d(options, init).describe() == "Conv2d 2 -> 3, 3x3 / 1, padding 1");
+  options.padding = Padding{.bottom = 1};
+  options.bias = false;
+  CHECK(nn::ConvTranspose2d(options, init).describe() ==
+        "ConvTranspose2d 2 -> 3, 3x3 / 1, padding 0,1,0,0, no bias");
+  CHECK(nn::ConvBlock({.conv = options}, init).describe() ==
+        "ConvBlock 2 -> 3, 3x3 / 1, padding 0,1,0,0, no bias");
+}
+
+TEST_CASE("a conv block refuses a batch norm for other channels or of another slope",
+          "[layers][errors]") {
+  nn::Init init(1);
+  const nn::ConvOptions conv{.in_channels = 2, .out_channels = 3};
+  CHECK(message_of([&] { nn::ConvBlock({.conv = conv, .batch_norm = {.channels = 7}}, init); }) ==
+        "ConvBlock 2 -> 3, 5x5 / 1: batch_norm.channels is 7, the convolution gives 3; leave "
+        "batch_norm.channels out");
+  CHECK(message_of([&] {
+          nn::ConvBlock({.conv = conv, .slope = 0.2, .batch_norm = {.slope = 0.1}}, init);
+        }).find("batch_norm.slope is 0.1, slope is 0.2") != std::string::npos);
+  CHECK_NOTHROW(nn::ConvBlock(
+      {.conv = conv, .slope = 0.1, .batch_norm = {.channels = 3, .slope = 0.1}}, init));
+}
+
 TEST_CASE("layers refuse input that does not fit", "[layers][errors]") {
   for (const LayerCase& c : all_layers(1)) {
     INFO(c.name);

@@ -233,6 +233,31 @@ TEST_CASE("a frozen module passes gradients through and collects none", "[module
   }
 }
 
+TEST_CASE("a module that forgets to visit a child with parameters is told at its first call",
+          "[module][errors]") {
+  class Forgetful : public nn::Module {
+   public:
+    explicit Forgetful(nn::Init& init) : dense_({.in = 3, .out = 2}, init) {}
+    std::string describe() const override { return "Forgetful"; }
+
+   protected:
+    // A child without parameters need not be visited.
+    Tensor forward(const Tensor& x) override { return dense_(nn::Relu()(x)); }
+
+   private:
+    nn::Dense dense_;
+  };
+  nn::Init init(1);
+  Forgetful net(init);
+  const std::string message = message_of([&] { net(Tensor::zeros({1, 3})); });
+  CHECK(message.find("Forgetful: forward() calls Dense 3 -> 2, which visit() does not name") == 0);
+  // As part of another module it is told as well, and the next call finds all as it was.
+  nn::Sequential outer;
+  outer.add("inner", Forgetful(init));
+  CHECK(message_of([&] { outer(Tensor::zeros({1, 3})); }).find("visit()") != std::string::npos);
+  CHECK(nn::Dense({.in = 3, .out = 2}, init)(Tensor::zeros({1, 3})).shape() == Shape{1, 2});
+}
+
 TEST_CASE("freezing ends with its scope when an exception leaves it", "[module]") {
   nn::Sequential net = small_generator();
   CHECK_THROWS_AS(([&] {

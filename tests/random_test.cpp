@@ -200,4 +200,32 @@ TEST_CASE("RandomSequence::below is even and wants a bound", "[random]") {
   CHECK_THROWS_AS(draws.below(0), Error);
 }
 
+TEST_CASE("a generator's draws differ, and are those of its keys one after another", "[random]") {
+  Generator generator(7, 3);
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    INFO("draw " << step);
+    const RandomKey key{.seed = 7, .stream = 3, .step = step};
+    CHECK(generator.position().step == step);
+    CHECK(same_bits(random_normal({5}, generator), random_normal({5}, 0.0f, 1.0f, key)));
+  }
+  const Tensor fourth = random_uniform({5}, -1.0f, 2.0f, generator);
+  CHECK(same_bits(fourth, random_uniform({5}, -1.0f, 2.0f, {.seed = 7, .stream = 3, .step = 3})));
+  CHECK_FALSE(same_bits(random_truncated_normal({5}, 0.0f, 1.0f, generator),
+                        random_truncated_normal({5}, 0.0f, 1.0f, generator)));
+  CHECK(random_permutation(20, generator) != random_permutation(20, generator));
+
+  // Going on from a place that was kept.
+  Generator resumed(generator.position());
+  CHECK(same_bits(random_normal({5}, 1.0f, 2.0f, resumed),
+                  random_normal({5}, 1.0f, 2.0f, generator)));
+}
+
+TEST_CASE("a generator ends before it repeats itself, and cannot be copied", "[random][errors]") {
+  static_assert(!std::is_copy_constructible_v<Generator> &&
+                std::is_move_constructible_v<Generator>);
+  Generator generator({.seed = 1, .step = 0xFFFFFFFFu});
+  CHECK(generator.next().step == 0xFFFFFFFFu);
+  CHECK_THROWS_AS(generator.next(), Error);
+}
+
 }  // namespace whisker::testing
