@@ -161,8 +161,7 @@ Tensor Tensor::view_rows(std::int64_t begin, std::int64_t end) const {
                     begin, ",", end, ") of ", shape());
   const std::int64_t rows = dim(0);
   Impl impl = get();
-  if (rows > 0)
-    impl.offset += bytes_of(numel() / rows, dtype()) * static_cast<std::size_t>(begin);
+  if (rows > 0) impl.offset += bytes_of(numel() / rows, dtype()) * static_cast<std::size_t>(begin);
   impl.shape = shape().with(0, end - begin);
   impl.node = nullptr;
   impl.requires_grad = false;
