@@ -23,7 +23,7 @@ using whisker::InputError;
 using whisker::str;
 
 // Raise it when the layout, the decoder or the filter changes: old caches are then decoded again.
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::array<char, 8> kMagic = {'C', 'A', 'T', 'G', 'A', 'N', 'P', 'X'};
 
 /// The first bytes of the file, little-endian; the skipped files and the pixels follow.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <whisker/kernels/check.h>
 
@@ -46,6 +47,15 @@ class ImageError : public whisker::InputError {
 
 enum class ImageFormat { jpeg, png };
 
+/// What the components of a JPEG stand for.
+enum class JpegColors { grey, ycbcr, rgb, cmyk, ycck };
+
+/// One byte of a stream that the decoder shall see as another.
+struct BytePatch {
+  std::size_t offset = 0;
+  std::uint8_t value = 0;
+};
+
 /// What the headers of a checked stream say.
 struct ImageStream {
   ImageFormat format = ImageFormat::jpeg;
@@ -53,10 +63,12 @@ struct ImageStream {
   int height = 0;
   int channels = 0;
   int bit_depth = 8;
-  bool progressive = false;    // JPEG
-  int orientation = 1;         // EXIF: 1 as stored, 2 to 8 mirrored or rotated
-  std::size_t bytes = 0;       // up to and with the end marker; what follows is ignored
-  std::size_t palette_at = 0;  // PNG: offset of the PLTE chunk, 0 for none
+  bool progressive = false;              // JPEG
+  JpegColors colors = JpegColors::grey;  // JPEG
+  std::vector<BytePatch> patches;        // JPEG: they hide what might suggest other colors
+  int orientation = 1;                   // EXIF: 1 as stored, 2 to 8 mirrored or rotated
+  std::size_t bytes = 0;                 // up to and with the end marker; what follows is ignored
+  std::size_t palette_at = 0;            // PNG: offset of the PLTE chunk, 0 for none
 };
 
 /// Checks a file's bytes from the first to the end marker. Throws ImageError with the reason.
