@@ -367,3 +367,33 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
        {"WHISKER_GRAPH=", "WHISKER_CONV=", "WHISKER_NORM=", "WHISKER_MATMUL=", "WHISKER_TUNING="})
     CHECK_THAT(run_catgan({"help", "train"}, folder.path()).out, ContainsSubstring(variable));
 }
+
+TEST_CASE("The cache of decoded pictures is named, listed and cleared", "[cli][program]") {
+  const Folder folder;
+  const char* before = std::getenv("XDG_CACHE_HOME");
+  const std::string old = before == nullptr ? "" : before;
+  ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
+  const auto catgan = [&](const Words& words) { return run_catgan(words, folder.path()); };
+  CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
+  CHECK(catgan({"draw", "--count", "8", "--size", "16", "--out", "pictures"}).code == 0);
+  const Outcome first = catgan(train({"--data", "pictures"}));
+  CHECK(first.code == 0);
+  CHECK_THAT(first.out, ContainsSubstring("8 usable pictures, 1 entry skipped"));
+  CHECK_THAT(first.out, ContainsSubstring("cached in ") && ContainsSubstring("catgan cache"));
+  const Outcome list = catgan({"cache"});
+  CHECK_THAT(list.out, ContainsSubstring("1 cache, ") && ContainsSubstring("8 pictures of 16x16") &&
+                           ContainsSubstring((folder / "pictures").filename().string()));
+  CHECK_THAT(catgan({"cache", "--clear", "--older-than", "1"}).out, ContainsSubstring("0 caches"));
+  CHECK_THAT(catgan({"cache", "--clear"}).out, ContainsSubstring("removed 1 cache"));
+  CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
+  check_cases({{{"cache", "--older-than", "1"}, 2, "--clear"},
+               {{"cache", "--clear", "--older-than", "x"}, 2, "--older-than"}},
+              folder.path());
+  write_text(folder / "file", "x");
+  ::setenv("XDG_CACHE_HOME", (folder / "file").c_str(), 1);
+  check_cases({{{"cache"}, 4, "cannot be listed"}}, folder.path());
+  if (before == nullptr)
+    ::unsetenv("XDG_CACHE_HOME");
+  else
+    ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
+}

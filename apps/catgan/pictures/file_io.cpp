@@ -19,7 +19,8 @@ constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;  // Linux moves at mo
 
 struct stat status_of(int descriptor) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) throw_errno();
+  while (::fstat(descriptor, &status) != 0)
+    if (errno != EINTR) throw_errno();
   return status;
 }
 
@@ -56,6 +57,10 @@ std::size_t InputFile::read(std::span<std::uint8_t> buffer) {
       throw_errno();
   }
   return done;
+}
+
+void InputFile::touch() {
+  if (::futimens(descriptor_, nullptr) != 0) return;  // only `catgan cache` would have shown it
 }
 
 }  // namespace catgan

@@ -22,6 +22,8 @@ class InputFile {
   std::uintmax_t size() const;
   /// Fills the buffer unless the file ends before; returns how many bytes were read.
   std::size_t read(std::span<std::uint8_t> buffer);
+  /// Sets the time of the last change to now, where the system allows it.
+  void touch();
 
  private:
   int descriptor_;

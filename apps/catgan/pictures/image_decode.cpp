@@ -150,7 +150,9 @@ Image decode_image(std::span<const std::uint8_t> bytes) {
   DecodedSamples decoded = decode_samples(bytes, stream);
   if (decoded.width != stream.width || decoded.height != stream.height)
     throw ImageError(Fault::damaged, "decodes to another size than its header says");
-  return turn_upright(to_rgb(std::move(decoded)), stream.orientation);
+  Image image = turn_upright(to_rgb(std::move(decoded)), stream.orientation);
+  image.own_kind = stream.own_kind;
+  return image;
 }
 
 std::vector<std::uint8_t> read_image_file(const std::filesystem::path& path) try {
@@ -160,8 +162,11 @@ std::vector<std::uint8_t> read_image_file(const std::filesystem::path& path) try
   if (size > kMaxFileBytes)
     throw ImageError(Fault::too_large,
                      str("has ", size, " bytes; at most ", kMaxFileBytes, " are read"));
-  std::vector<std::uint8_t> bytes(size);
-  bytes.resize(file.read(bytes));
+  std::vector<std::uint8_t> bytes(std::min<std::uintmax_t>(size, kHeadBytes));
+  const std::size_t head = file.read(bytes);
+  const bool whole = head == bytes.size() && begins_as_picture(bytes);
+  if (whole) bytes.resize(size);
+  bytes.resize(head + (whole ? file.read(std::span(bytes).subspan(head)) : 0));
   return bytes;
 } catch (const std::system_error& error) {
   throw ImageError(Fault::unreadable, str("cannot be read: ", error.code().message()));

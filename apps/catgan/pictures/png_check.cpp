@@ -62,6 +62,7 @@ class PngWalk {
     check_pixels();
     stream_.bytes = position_;
     stream_.orientation = notes_.orientation();
+    stream_.own_kind = notes_.own_kind();
     return std::move(stream_);
   }
 

@@ -93,6 +93,8 @@ void PngNotes::read(std::string_view type, std::span<const std::uint8_t> data) {
 
 void PngNotes::take_text(std::string_view keyword, std::string_view text) {
   if (keyword == "Raw profile type exif") raw_profile_ = parse_raw_profile(text);
+  if (keyword == kSoftwareKeyword && text.starts_with(kOwnSoftware))
+    own_kind_ = text.substr(kOwnSoftware.size());
   if (keyword == "XML:com.adobe.xmp") xmp_ = xmp_orientation(text);
 }
 
