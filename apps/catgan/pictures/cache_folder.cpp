@@ -1,11 +1,12 @@
 #include "pictures/cache_folder.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <system_error>
 
 #include <whisker/kernels/check.h>
+
+#include "pictures/file_io.h"
 
 namespace catgan {
 namespace {
@@ -45,17 +46,16 @@ fs::path user_cache_folder() {
 
 std::vector<CacheFile> list_caches(const fs::path& folder) {
   std::vector<CacheFile> caches;
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  if (error == std::errc::no_such_file_or_directory) return caches;
-  while (!error && entry != fs::directory_iterator()) {
-    if (entry->path().extension() == kCacheEnding)
-      if (auto cache = examine(entry->path())) caches.push_back(std::move(*cache));
-    entry.increment(error);
+  std::vector<std::string> names;
+  try {
+    names = names_in(folder);
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::no_such_file_or_directory) return caches;
+    throw IoError(whisker::str(folder.string(), ": cannot be listed: ", error.code().message()));
   }
-  check<IoError>(!error, folder.string(), ": cannot be listed: ", error.message());
-  std::sort(caches.begin(), caches.end(),
-            [](const CacheFile& a, const CacheFile& b) { return a.path < b.path; });
+  for (const std::string& name : names)
+    if (name.ends_with(kCacheEnding))
+      if (auto cache = examine(folder / name)) caches.push_back(std::move(*cache));
   return caches;
 }
 

@@ -1,16 +1,12 @@
 #include "pictures/folder_scan.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -41,6 +37,17 @@ std::string lower_case(std::string text) {
   return text;
 }
 
+/// "cat.jpg", "cat.jpg.1", "cat.jpg?width=300", but not "cat.jpg.txt".
+bool is_named_as_picture(std::string_view lower_case_name) {
+  return std::any_of(kPictureEndings.begin(), kPictureEndings.end(), [&](std::string_view ending) {
+    const std::size_t at = lower_case_name.rfind(ending);
+    if (at == lower_case_name.npos) return false;
+    const std::string_view rest = lower_case_name.substr(at + ending.size());
+    return rest.size() < 2 || rest[0] != '.' ||
+           std::isalpha(static_cast<unsigned char>(rest[1])) == 0;
+  });
+}
+
 /// Repeats a call that a signal interrupted.
 template <class Call>
 int retry(const Call& call) {
@@ -48,38 +55,6 @@ int retry(const Call& call) {
   while (result < 0 && errno == EINTR)
     result = call();
   return result;
-}
-
-std::error_code last_error() {
-  return {errno, std::generic_category()};
-}
-
-/// The names in a folder, sorted: of several names of one folder the first counts.
-std::vector<std::string> names_in(const fs::path& folder, std::error_code& error) {
-  const int descriptor =
-      retry([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (descriptor < 0) {
-    error = last_error();
-    return {};
-  }
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(descriptor), &::closedir);
-  if (!stream) {
-    error = last_error();
-    ::close(descriptor);
-    return {};
-  }
-  std::vector<std::string> names;
-  while (true) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr && errno == EINTR) continue;
-    if (entry == nullptr) error = last_error();
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 /// The first bytes of a small text file; empty if it cannot be read.
@@ -144,9 +119,14 @@ class Scanner {
     listing_.skipped.push_back({path, fault, reason});
   }
 
+  // Sorted, because the first of several names of one folder is the one that counts.
   void list_folder(const std::string& folder, std::error_code& error) {
-    const std::vector<std::string> names = names_in(root_ / folder, error);
-    if (error) return;
+    std::vector<std::string> names;
+    try {
+      names = names_in(root_ / folder);
+    } catch (const std::system_error& failure) {
+      error = failure.code();
+    }
     for (const std::string& name : names)
       visit(folder.empty() ? name : str(folder, "/", name));
   }
@@ -167,10 +147,7 @@ class Scanner {
       if (lower.ends_with(ending))
         return skip(path, Fault::not_a_picture,
                     str("its name ends in ", ending, ": an unfinished download"));
-    const bool named_as_picture =
-        std::any_of(kPictureEndings.begin(), kPictureEndings.end(),
-                    [&](std::string_view ending) { return lower.find(ending) != lower.npos; });
-    listing_.candidates.push_back({path, named_as_picture});
+    listing_.candidates.push_back({path, is_named_as_picture(lower)});
   }
 
   void skip_without_status(const std::string& path, int error) {

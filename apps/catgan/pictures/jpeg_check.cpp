@@ -1,6 +1,7 @@
 #include "pictures/jpeg_check.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "pictures/exif.h"
+#include "pictures/jpeg_entropy.h"
 
 namespace catgan {
 namespace {
@@ -42,13 +44,15 @@ std::string marker_name(int marker) {
 struct Component {
   int id = 0;
   int quantisation_table = 0;
-  int blocks = 0;  // of one interleaved unit
+  int horizontal = 1, vertical = 1;  // sampling: blocks of one interleaved unit
   bool coded = false;
+  std::vector<std::uint64_t> nonzero{};  // progressive: of each block, a bit for each coefficient
 };
 
 class JpegWalk {
  public:
-  explicit JpegWalk(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  JpegWalk(std::span<const std::uint8_t> bytes, bool with_pixels)
+      : bytes_(bytes), with_pixels_(with_pixels) {}
 
   ImageStream run() {
     position_ = 2;
@@ -111,10 +115,13 @@ class JpegWalk {
       read_huffman_tables(payload);
     } else if (marker == kRestartInterval) {
       if (payload.size() != 2) damaged("has a restart interval of a wrong length");
+      restart_interval_ = std::size_t{payload[0]} << 8 | payload[1];
     } else if (marker == kStartOfScan) {
       if (scans_ == 0) stream_.colors = colors();
       read_scan(payload);
+      const std::size_t start = position_;
       skip_entropy_coded_data();
+      if (with_pixels_) check_entropy_coded_data(payload, bytes_.subspan(start, position_ - start));
     } else if (marker == kApp1) {
       if (scans_ == 0) read_notes(payload);
     } else if (marker == kApp0 || marker == kApp14) {
@@ -182,7 +189,7 @@ class JpegWalk {
       const int horizontal = entry[1] >> 4, vertical = entry[1] & 15;
       if (horizontal < 1 || horizontal > 4 || vertical < 1 || vertical > 4 || entry[2] > 3)
         damaged("frame header has a bad sampling factor or table number");
-      components_.push_back({entry[0], entry[2], horizontal * vertical});
+      components_.push_back({entry[0], entry[2], horizontal, vertical});
       rename_component(payload, 6 + 3 * i, i);
     }
     stream_.width = width;
@@ -218,6 +225,8 @@ class JpegWalk {
       if (symbols > 256 || payload.size() < 17 + symbols) damaged("has a bad Huffman table");
       check_huffman_codes(kind, payload);
       (kind == 0 ? dc_tables_ : ac_tables_) |= 1u << table;
+      (kind == 0 ? dc_codes_ : ac_codes_)[static_cast<std::size_t>(table)] =
+          JpegCode(payload.subspan(1, 16), payload.subspan(17, symbols));
       payload = payload.subspan(17 + symbols);
     }
   }
@@ -250,7 +259,8 @@ class JpegWalk {
     constexpr int kMaxBlocks = 10;
     int blocks = 0;
     for (std::size_t i = 0; i < count; ++i)
-      blocks += component_of(payload[1 + 2 * i]).blocks;
+      blocks +=
+          component_of(payload[1 + 2 * i]).horizontal * component_of(payload[1 + 2 * i]).vertical;
     if (count > 1 && blocks > kMaxBlocks)
       damaged(str("interleaves ", blocks, " blocks, at most ", kMaxBlocks, " are allowed"));
   }
@@ -286,6 +296,43 @@ class JpegWalk {
                                              " pixels, far more than pictures have"));
   }
 
+  void check_entropy_coded_data(std::span<const std::uint8_t> payload,
+                                std::span<const std::uint8_t> data) {
+    int widest = 1, highest = 1;
+    for (const Component& component : components_) {
+      widest = std::max(widest, component.horizontal);
+      highest = std::max(highest, component.vertical);
+    }
+    Scan scan{.data = data,
+              .units_wide = ceil_divide(stream_.width, 8 * widest),
+              .units_high = ceil_divide(stream_.height, 8 * highest),
+              .restart_interval = restart_interval_,
+              .progressive = stream_.progressive};
+    const std::size_t count = payload[0];
+    if (stream_.progressive) {
+      scan.first = payload[1 + 2 * count];
+      scan.last = payload[2 + 2 * count];
+      scan.high = payload[3 + 2 * count] >> 4;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      Component& component = component_of(payload[1 + 2 * i]);
+      const std::uint8_t tables = payload[2 + 2 * i];
+      ScanComponent part{.horizontal = component.horizontal, .vertical = component.vertical};
+      part.blocks_wide = ceil_divide(ceil_divide(stream_.width * part.horizontal, widest), 8);
+      part.blocks_high = ceil_divide(ceil_divide(stream_.height * part.vertical, highest), 8);
+      part.dc = &dc_codes_[tables >> 4 & 3];
+      part.ac = &ac_codes_[tables & 3];
+      part.nonzero = &component.nonzero;
+      part.blocks_stride = static_cast<std::size_t>(part.blocks_wide);
+      if (stream_.progressive)
+        component.nonzero.resize(part.blocks_stride * static_cast<std::size_t>(part.blocks_high));
+      scan.components.push_back(part);
+    }
+    check_scan(scan);
+  }
+
+  static int ceil_divide(int value, int divisor) { return (value + divisor - 1) / divisor; }
+
   Component& component_of(int id) {
     const auto found = std::find_if(components_.begin(), components_.end(),
                                     [id](const Component& c) { return c.id == id; });
@@ -318,10 +365,13 @@ class JpegWalk {
   }
 
   std::span<const std::uint8_t> bytes_;
+  bool with_pixels_;
   std::size_t position_ = 0;
   ImageStream stream_;
   std::vector<Component> components_;
   unsigned quantisation_tables_ = 0, dc_tables_ = 0, ac_tables_ = 0;  // one bit per table defined
+  std::array<JpegCode, 4> dc_codes_, ac_codes_;
+  std::size_t restart_interval_ = 0;
   std::size_t scans_ = 0;
   bool jfif_ = false;
   std::optional<int> adobe_transform_;
@@ -332,7 +382,9 @@ class JpegWalk {
 }  // namespace
 
 ImageStream check_jpeg(std::span<const std::uint8_t> bytes) {
-  return JpegWalk(bytes).run();
+  // First the headers alone, which are cheap: what they forbid is never walked through.
+  JpegWalk(bytes, false).run();
+  return JpegWalk(bytes, true).run();
 }
 
 }  // namespace catgan
