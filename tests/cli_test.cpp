@@ -356,7 +356,7 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
   CHECK(help.code == 0);
   CHECK(run_catgan({"--help"}, folder.path()).out == help.out);
   CHECK_THAT(help.out, ContainsSubstring("Exit codes: 0 done, 2 usage, 3 bad input"));
-  for (const char* command : {"train", "resume", "sample", "config", "draw"}) {
+  for (const char* command : {"train", "resume", "sample", "config", "draw", "cache"}) {
     CHECK_THAT(help.out, ContainsSubstring(command));
     const Outcome text = run_catgan({command, "--help"}, folder.path());
     CHECK(text.code == 0);
@@ -370,9 +370,6 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
 
 TEST_CASE("The cache of decoded pictures is named, listed and cleared", "[cli][program]") {
   const Folder folder;
-  const char* before = std::getenv("XDG_CACHE_HOME");
-  const std::string old = before == nullptr ? "" : before;
-  ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
   const auto catgan = [&](const Words& words) { return run_catgan(words, folder.path()); };
   CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
   CHECK(catgan({"draw", "--count", "8", "--size", "16", "--out", "pictures"}).code == 0);
@@ -389,11 +386,7 @@ TEST_CASE("The cache of decoded pictures is named, listed and cleared", "[cli][p
   check_cases({{{"cache", "--older-than", "1"}, 2, "--clear"},
                {{"cache", "--clear", "--older-than", "x"}, 2, "--older-than"}},
               folder.path());
-  write_text(folder / "file", "x");
-  ::setenv("XDG_CACHE_HOME", (folder / "file").c_str(), 1);
+  fs::remove_all(folder / ".cache");
+  write_text(folder / ".cache", "x");
   check_cases({{{"cache"}, 4, "cannot be listed"}}, folder.path());
-  if (before == nullptr)
-    ::unsetenv("XDG_CACHE_HOME");
-  else
-    ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
 }
