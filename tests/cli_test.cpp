@@ -356,7 +356,7 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
   CHECK(help.code == 0);
   CHECK(run_catgan({"--help"}, folder.path()).out == help.out);
   CHECK_THAT(help.out, ContainsSubstring("Exit codes: 0 done, 2 usage, 3 bad input"));
-  for (const char* command : {"train", "resume", "sample", "config", "draw"}) {
+  for (const char* command : {"train", "resume", "sample", "config", "draw", "cache"}) {
     CHECK_THAT(help.out, ContainsSubstring(command));
     const Outcome text = run_catgan({command, "--help"}, folder.path());
     CHECK(text.code == 0);
@@ -366,4 +366,27 @@ TEST_CASE("Help teaches and exits with 0", "[cli][program]") {
   for (const char* variable :
        {"WHISKER_GRAPH=", "WHISKER_CONV=", "WHISKER_NORM=", "WHISKER_MATMUL=", "WHISKER_TUNING="})
     CHECK_THAT(run_catgan({"help", "train"}, folder.path()).out, ContainsSubstring(variable));
+}
+
+TEST_CASE("The cache of decoded pictures is named, listed and cleared", "[cli][program]") {
+  const Folder folder;
+  const auto catgan = [&](const Words& words) { return run_catgan(words, folder.path()); };
+  CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
+  CHECK(catgan({"draw", "--count", "8", "--size", "16", "--out", "pictures"}).code == 0);
+  const Outcome first = catgan(train({"--data", "pictures"}));
+  CHECK(first.code == 0);
+  CHECK_THAT(first.out, ContainsSubstring("8 usable pictures, 1 entry skipped"));
+  CHECK_THAT(first.out, ContainsSubstring("cached in ") && ContainsSubstring("catgan cache"));
+  const Outcome list = catgan({"cache"});
+  CHECK_THAT(list.out, ContainsSubstring("1 cache, ") && ContainsSubstring("8 pictures of 16x16") &&
+                           ContainsSubstring((folder / "pictures").filename().string()));
+  CHECK_THAT(catgan({"cache", "--clear", "--older-than", "1"}).out, ContainsSubstring("0 caches"));
+  CHECK_THAT(catgan({"cache", "--clear"}).out, ContainsSubstring("removed 1 cache"));
+  CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
+  check_cases({{{"cache", "--older-than", "1"}, 2, "--clear"},
+               {{"cache", "--clear", "--older-than", "x"}, 2, "--older-than"}},
+              folder.path());
+  fs::remove_all(folder / ".cache");
+  write_text(folder / ".cache", "x");
+  check_cases({{{"cache"}, 4, "cannot be listed"}}, folder.path());
 }

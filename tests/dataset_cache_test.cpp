@@ -5,6 +5,7 @@
 
 #include "catch.h"
 #include "picture_fixtures.h"
+#include "pictures/cache_folder.h"
 #include "pictures/content_hash.h"
 #include "pictures/dataset.h"
 
@@ -203,4 +204,53 @@ TEST_CASE("a folder without usable pictures says so from the cache, too", "[data
     CHECK_THROWS_WITH(
         load_dataset({.folder = pictures.path(), .image_size = 8, .cache_folder = cache.path()}),
         ContainsSubstring("bad.png"));
+}
+
+TEST_CASE("the cache of an older decoder is not used", "[dataset_cache]") {
+  const CachedFolder folder;
+  folder.load();
+  Bytes older = read_file(folder.file());
+  REQUIRE(older[8] >= 2);  // the version; 1 knew neither CMYK nor notes behind the pixels
+  older[8] = 1;
+  write_file(folder.file(), older);
+  const LoadedDataset loaded = folder.load();
+  CHECK_FALSE(loaded.from_cache);
+  REQUIRE(loaded.notes.size() == 1);
+  CHECK_THAT(loaded.notes[0], ContainsSubstring("format 1"));
+  CHECK(folder.load().from_cache);
+}
+
+TEST_CASE("the cache folder lists what it holds, newest use included", "[dataset_cache]") {
+  const CachedFolder folder;
+  CHECK(catgan::list_caches(folder.cache / "absent").empty());
+  CHECK(folder.load(8).new_cache == folder.file(8));
+  folder.load(16);
+  CHECK(folder.load(16).new_cache.empty());
+  write_file(folder.cache / "broken.pictures", "CATGANPX");
+  write_file(folder.cache / "foreign.txt", "not a cache");
+  fs::create_symlink(folder.pictures / "0.png", folder.cache / "link.pictures");
+  const auto caches = catgan::list_caches(folder.cache.path());
+  REQUIRE(caches.size() == 3);
+  CHECK(caches[0].path.filename() == "broken.pictures");
+  CHECK_THAT(caches[0].problem, ContainsSubstring("cut off"));
+  for (std::size_t i = 1; i < 3; ++i) {
+    CHECK(caches[i].problem.empty());
+    CHECK(caches[i].bytes == fs::file_size(caches[i].path));
+    CHECK(caches[i].info.pictures == 7);
+    CHECK(caches[i].info.picture_folder == fs::canonical(folder.pictures.path()));
+  }
+  const auto old_time = fs::file_time_type::clock::now() - std::chrono::hours(99);
+  fs::last_write_time(folder.file(8), old_time);
+  CHECK(folder.load(8).from_cache);
+  CHECK(fs::last_write_time(folder.file(8)) > old_time);
+  CHECK(catgan::remove_cache(caches[1]));
+  CHECK_FALSE(catgan::remove_cache(caches[1]));
+}
+
+TEST_CASE("what a killed writer left in the cache folder goes with the next cache",
+          "[dataset_cache]") {
+  const CachedFolder folder;
+  write_file(folder.cache / "x.pictures.123-4.tmp", "half");
+  folder.load();
+  CHECK(folder.cache.count() == 1);
 }

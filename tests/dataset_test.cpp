@@ -15,6 +15,7 @@
 #include "parallel.h"
 #include "picture_fixtures.h"
 #include "pictures/folder_scan.h"
+#include "pictures/image_grid.h"
 
 using namespace picture_fixtures;
 using catgan::Dataset;
@@ -102,7 +103,7 @@ TEST_CASE("bad files are skipped with their reason and the rest is used", "[data
   check_skipped(census, "webp.jpg", Fault::foreign_format, "WebP");
   check_skipped(census, "page.jpg", Fault::unknown_data, "HTML");
   check_skipped(census, "huge.png", Fault::too_large, "30000x30000");
-  check_skipped(census, "notes.txt", Fault::not_a_picture, ".txt");
+  check_skipped(census, "notes.txt", Fault::not_a_picture, "begins with");
   check_skipped(census, "Makefile", Fault::not_a_picture, "begins with");
   check_skipped(census, ".hidden.jpg", Fault::not_a_picture, "hidden");
   check_skipped(census, ".git", Fault::not_a_picture, "hidden");
@@ -287,5 +288,67 @@ TEST_CASE("all real photos are usable, junk after their end or not", "[dataset][
   const LoadedDataset loaded = load_dataset({.folder = *folder, .image_size = 64});
   CHECK(loaded.census.usable == 21);
   for (const auto& file : loaded.census.skipped)
-    CHECK(file.reason == "its name ends in .cat");
+    CHECK(file.fault == Fault::not_a_picture);
+}
+
+TEST_CASE("pictures are known by their content, whatever their names", "[dataset]") {
+  const TemporaryFolder folder;
+  const Bytes png = to_png(gradient(8, 8));
+  for (const char* name : {"cat.jpg?width=300", "cat.jpg.1", "cat.jpg_large",
+                           "IMG 2019.10.11 10.22.33", "a.txt", "b."})
+    write_file(folder / name, png);
+  for (const char* name : {"c.jpg.part", "d.png.crdownload", "e.PARTIAL"})
+    write_file(folder / name, png);
+  write_file(folder / "f.jpg.1", "<html>not found</html>");
+  write_file(folder / "g", "RIFF....WEBPVP8 ");
+  write_file(folder / "h.webp", "RIFF....WEBPVP8 ");
+  write_file(folder / "i", "GIF89a");
+  const LoadedDataset loaded = load(folder.path());
+  CHECK(loaded.census.usable == 6);
+  for (const char* name : {"c.jpg.part", "d.png.crdownload", "e.PARTIAL"})
+    check_skipped(loaded.census, name, Fault::not_a_picture, "unfinished download");
+  check_skipped(loaded.census, "f.jpg.1", Fault::unknown_data, "HTML");
+  CHECK_THAT(loaded.census.to_text(), ContainsSubstring("neither JPEG nor PNG: 3 (GIF 1, WebP 2)"));
+}
+
+TEST_CASE("what catgan made is no training data, wherever it lies", "[dataset]") {
+  const TemporaryFolder folder;
+  const Bytes png = to_png(gradient(8, 8));
+  write_file(folder / "cat.png", png);
+  for (const std::string run : {"runs/00000-demo-drawn", "deep/er/run"}) {
+    write_file(folder / (run + "/samples/old-grid.png"), png);
+    write_file(folder / (run + "/more/cat.png"), png);
+    write_file(folder / (run + "/config.json"), R"({"format": 1, "preset": "demo", "z_size": 8})");
+  }
+  const catgan::Picture cat{.width = 8, .height = 8, .rgb = gradient(8, 8).rgb};
+  catgan::write_png(folder / "grid.png", catgan::make_grid({cat, cat}, 2));
+  const catgan::Picture generated =
+      catgan::to_pictures(whisker::Tensor::zeros({1, 8, 8, 3}), catgan::DataRange::full).front();
+  catgan::write_png(folder / "generated.png", generated);
+  catgan::write_png(folder / "drawn.png", cat);
+
+  const LoadedDataset loaded = load(folder.path());
+  CHECK(loaded.census.usable == 2);
+  check_skipped(loaded.census, "runs/00000-demo-drawn", Fault::own_output, "is a run");
+  check_skipped(loaded.census, "deep/er/run", Fault::own_output, "is a run");
+  check_skipped(loaded.census, "grid.png", Fault::own_output, "grid");
+  check_skipped(loaded.census, "generated.png", Fault::own_output, "generated picture");
+  CHECK_THAT(loaded.census.to_text(), ContainsSubstring("made by catgan: 4"));
+  for (const char* part : {"deep/er/run", "deep/er/run/samples"}) {
+    CHECK_THROWS_AS(load(folder / part), whisker::InputError);
+    CHECK_THROWS_WITH(load(folder / part), ContainsSubstring("belongs to a run"));
+  }
+  // A folder of pictures with such names is none.
+  write_file(folder / "mine/config.json", "{}");
+  write_file(folder / "mine/samples/cat.png", png);
+  CHECK(load(folder / "mine").census.usable == 1);
+}
+
+TEST_CASE("a grid beyond what the PNG encoder counts is an error", "[dataset]") {
+  std::vector<catgan::Picture> pictures(37 * 37);
+  for (catgan::Picture& picture : pictures)
+    picture.width = picture.height = 1024;
+  CHECK_THROWS_AS(catgan::make_grid(pictures, 37), whisker::IoError);
+  CHECK_THROWS_WITH(catgan::make_grid(pictures, 37),
+                    ContainsSubstring("37888x37888") && ContainsSubstring("--grid"));
 }

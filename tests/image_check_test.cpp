@@ -262,3 +262,45 @@ TEST_CASE("a progressive JPEG of endlessly many scans is refused", "[image_check
     many = std::move(many) + one_scan;
   CHECK(refusal_of(many + Bytes{0xFF, 0xD9}).fault == Fault::too_large);
 }
+
+TEST_CASE("a PNG whose pixels are packed wrongly is refused though its CRCs are right",
+          "[image_check]") {
+  const Bytes head = bytes_of("\x89PNG\r\n\x1A\n") + png_header(2, 2, 8, 0);
+  const Bytes good = zlib_stored({0, 1, 2, 0, 3, 4});
+  const auto png = [&](const Bytes& packed) {
+    return head + png_chunk("IDAT", packed) + png_chunk("IEND", {});
+  };
+  const auto changed = [&](std::size_t at) {
+    Bytes packed = good;
+    packed[at] ^= 1;
+    return png(packed);
+  };
+  CHECK_NOTHROW(check_image(png(good)));
+  CHECK(refusal_of(changed(good.size() - 1)).reason.find("Adler-32") != std::string::npos);
+  CHECK(refusal_of(changed(8)).reason.find("Adler-32") != std::string::npos);
+  CHECK(refusal_of(changed(0)).reason.find("zlib header") != std::string::npos);
+  CHECK(refusal_of(changed(3)).reason.find("stored block") != std::string::npos);
+  CHECK(refusal_of(png(first_part(good, good.size() - 1))).reason.find("ends before") !=
+        std::string::npos);
+  CHECK(refusal_of(png(zlib_stored({0, 1, 2, 0, 3}))).reason.find("calls for 6") !=
+        std::string::npos);
+  // Two blocks of pixels with something between them.
+  const Bytes apart = head + png_chunk("IDAT", first_part(good, 5)) + png_chunk("tEXt", {}) +
+                      png_chunk("IDAT", std::span(good).subspan(5)) + png_chunk("IEND", {});
+  CHECK(refusal_of(apart).reason.find("between its pixels") != std::string::npos);
+}
+
+TEST_CASE("compressed PNGs of every block kind pass", "[image_check]") {
+  // Fixed codes: what zlib makes of four zero bytes.
+  const Bytes fixed = {0x78, 0x9C, 0x63, 0x60, 0x60, 0x60, 0x00, 0x00, 0x00, 0x04, 0x00, 0x01};
+  CHECK_NOTHROW(check_image(bytes_of("\x89PNG\r\n\x1A\n") + png_header(3, 1, 8, 0) +
+                            png_chunk("IDAT", fixed) + png_chunk("IEND", {})));
+  CHECK_NOTHROW(check_image(to_png(gradient(300, 200))));
+}
+
+TEST_CASE("a progressive scan of impossible parameters is refused", "[image_check]") {
+  Bytes jpeg = progressive_jpeg();
+  const std::size_t scan = find_marker(jpeg, 0xDA);
+  jpeg[scan + 2 + jpeg[scan + 3] - 1] = 0xB0;  // refines bit 11 to bit 0
+  CHECK(refusal_of(jpeg).reason.find("no progressive JPEG") != std::string::npos);
+}

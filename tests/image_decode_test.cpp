@@ -222,3 +222,96 @@ TEST_CASE("a file beyond the size limit is refused unread", "[image_decode]") {
   std::filesystem::resize_file(folder / "vast.png", (std::uintmax_t{64} << 20) + 1);
   CHECK_THROWS_WITH(catgan::load_image(folder / "vast.png"), ContainsSubstring("67108865 bytes"));
 }
+
+namespace {
+
+const Bytes kJfif = bytes_of(std::string_view("JFIF\0\1\1\0\0\1\0\1\0\0", 14));
+
+Bytes with_adobe(const Bytes& jpeg, std::uint8_t transform) {
+  return with_segment(jpeg, 0xEE, bytes_of("Adobe") + Bytes{0, 100, 0, 0, 0, 0, transform});
+}
+
+}  // namespace
+
+// The values are Pillow's.
+TEST_CASE("the colors of a JPEG are those that libjpeg finds", "[image_decode]") {
+  const Bytes ids = {1, 2, 3}, rgb_ids = {'R', 'G', 'B'}, samples = {150, 100, 200};
+  const Rgb stored = {150, 100, 200}, converted = {251, 108, 100};
+  const auto shown = [](const Bytes& jpeg) { return pixel(decode_image(jpeg), 3, 3); };
+  const Bytes bare = flat_jpeg(samples, ids), named = flat_jpeg(samples, rgb_ids);
+  CHECK(distance(shown(bare), converted) <= 1);
+  CHECK(distance(shown(flat_jpeg(samples, {0, 1, 2})), converted) <= 1);
+  CHECK(shown(named) == stored);
+  for (const Bytes& jpeg : {bare, named}) {
+    CHECK(distance(shown(with_segment(jpeg, 0xE0, kJfif)), converted) <= 1);
+    CHECK(shown(with_adobe(jpeg, 0)) == stored);
+    CHECK(distance(shown(with_segment(with_adobe(jpeg, 0), 0xE0, kJfif)), converted) <= 1);
+    for (const std::uint8_t transform : {1, 2, 9})
+      CHECK(distance(shown(with_adobe(jpeg, transform)), converted) <= 1);
+  }
+  CHECK(shown(flat_jpeg({77}, {1})) == Rgb{77, 77, 77});
+}
+
+TEST_CASE("a CMYK JPEG is decoded right with any Adobe marker and with none", "[image_decode]") {
+  const Rgb cmyk = {106, 71, 141}, ycck = {3, 104, 109};
+  for (const Bytes& ids :
+       {Bytes{1, 2, 3, 4}, Bytes{'C', 'M', 'Y', 'K'}, Bytes{'R', 'G', 'B', 'A'}}) {
+    const Bytes jpeg = flat_jpeg({150, 100, 200, 180}, ids);
+    const auto shown = [](const Bytes& bytes) { return pixel(decode_image(bytes), 3, 3); };
+    CHECK(distance(shown(jpeg), cmyk) <= 1);
+    CHECK(distance(shown(with_segment(jpeg, 0xE0, kJfif)), cmyk) <= 1);
+    CHECK(distance(shown(with_adobe(jpeg, 0)), cmyk) <= 1);
+    for (const std::uint8_t transform : {1, 2, 3})
+      CHECK(distance(shown(with_adobe(jpeg, transform)), ycck) <= 1);
+  }
+}
+
+TEST_CASE("JPEGs of two components are named as unsupported", "[image_decode]") {
+  CHECK_THROWS_WITH(decode_image(flat_jpeg({1, 2}, {1, 2})), ContainsSubstring("2 components"));
+}
+
+TEST_CASE("the orientation of a PNG is found wherever it may stand", "[image_decode]") {
+  const std::vector<Bytes> rows = {{1, 2}, {3, 4}, {5, 6}};
+  const Bytes plain = make_png(2, 3, 8, 0, rows);
+  const Bytes exif = exif_payload(6, true), tiff(exif.begin() + 6, exif.end());
+  std::string digits = "\nexif\n      " + std::to_string(exif.size()) + "\n";
+  for (const std::uint8_t byte : exif) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  const Bytes raw_key = bytes_of("Raw profile type exif"), zero = {0}, raw = bytes_of(digits);
+  const Bytes xmp_key = bytes_of("XML:com.adobe.xmp") + Bytes{0, 0, 0, 0, 0};
+  const Bytes notes[] = {
+      png_chunk("eXIf", tiff),
+      png_chunk("tEXt", raw_key + zero + raw),
+      png_chunk("zTXt", raw_key + zero + zero + zlib_stored(raw)),
+      png_chunk("iTXt", raw_key + Bytes{0, 1, 0, 0, 0} + zlib_stored(raw)),
+      png_chunk("iTXt", xmp_key + bytes_of("<x tiff:Orientation=\"6\"/>")),
+      png_chunk("iTXt", xmp_key + bytes_of("<tiff:Orientation>6</tiff:Orientation>"))};
+  for (const Bytes& note : notes) {
+    CHECK(decode_image(make_png(2, 3, 8, 0, rows, note)).width == 3);
+    const std::size_t end = plain.size() - 12;  // IEND
+    const Bytes late = Bytes(plain.begin(), plain.begin() + static_cast<long>(end)) + note +
+                       std::span(plain).subspan(end);
+    const Image turned = decode_image(late);
+    CHECK(turned.width == 3);
+    CHECK(pixel(turned, 0, 0) == Rgb{5, 5, 5});
+  }
+  // EXIF counts before XMP, and a broken note costs nothing.
+  const Bytes upright = exif_payload(1, true);
+  const Bytes both = png_chunk("eXIf", std::span(upright).subspan(6)) + notes[4];
+  CHECK(decode_image(make_png(2, 3, 8, 0, rows, both)).width == 2);
+  for (const Bytes& broken :
+       {png_chunk("eXIf", bytes_of("II*")), png_chunk("zTXt", raw_key + Bytes{0, 0, 1, 2, 3}),
+        png_chunk("tEXt", raw_key + zero + bytes_of("\nexif\n 3\nxyz")),
+        png_chunk("iTXt", xmp_key + bytes_of("tiff:Orientation=\"")), png_chunk("iTXt", zero)})
+    CHECK(decode_image(make_png(2, 3, 8, 0, rows, broken)).width == 2);
+}
+
+TEST_CASE("the orientation of a JPEG may stand in XMP", "[image_decode]") {
+  const Bytes space = bytes_of(std::string_view("http://ns.adobe.com/xap/1.0/\0", 29));
+  const Bytes jpeg = to_jpeg(gradient(32, 16));
+  const Bytes turned = with_segment(jpeg, 0xE1, space + bytes_of("<x tiff:Orientation=\"8\"/>"));
+  CHECK(decode_image(turned).width == 16);
+  CHECK(decode_image(with_segment(turned, 0xE1, exif_payload(1, true))).width == 32);
+}

@@ -96,26 +96,6 @@ Bytes big_endian_32(std::uint32_t value) {
           static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)};
 }
 
-// RFC 1950 and 1951 with stored blocks only.
-Bytes zlib_stored(const Bytes& data) {
-  constexpr std::size_t kBlock = 65535;
-  Bytes out = {0x78, 0x01};
-  std::uint32_t a = 1, b = 0;
-  for (std::size_t at = 0; at < data.size(); at += kBlock) {
-    const std::size_t size = std::min(kBlock, data.size() - at);
-    const auto low = static_cast<std::uint8_t>(size), high = static_cast<std::uint8_t>(size >> 8);
-    out.push_back(at + size == data.size());
-    for (const int byte : {int{low}, int{high}, ~low, ~high})
-      out.push_back(static_cast<std::uint8_t>(byte));
-    for (std::size_t i = 0; i < size; ++i) {
-      out.push_back(data[at + i]);
-      a = (a + data[at + i]) % 65521;
-      b = (b + a) % 65521;
-    }
-  }
-  return std::move(out) + big_endian_32(b << 16 | a);
-}
-
 }  // namespace
 
 void write_file(const fs::path& path, std::span<const std::uint8_t> bytes) {
@@ -179,6 +159,25 @@ Bytes png_header(std::uint32_t width, std::uint32_t height, int depth, int color
   return png_chunk("IHDR", big_endian_32(width) + big_endian_32(height) + rest);
 }
 
+Bytes zlib_stored(const Bytes& data) {
+  constexpr std::size_t kBlock = 65535;
+  Bytes out = {0x78, 0x01};
+  std::uint32_t a = 1, b = 0;
+  for (std::size_t at = 0; at < data.size(); at += kBlock) {
+    const std::size_t size = std::min(kBlock, data.size() - at);
+    const auto low = static_cast<std::uint8_t>(size), high = static_cast<std::uint8_t>(size >> 8);
+    out.push_back(at + size == data.size());
+    for (const int byte : {int{low}, int{high}, ~low, ~high})
+      out.push_back(static_cast<std::uint8_t>(byte));
+    for (std::size_t i = 0; i < size; ++i) {
+      out.push_back(data[at + i]);
+      a = (a + data[at + i]) % 65521;
+      b = (b + a) % 65521;
+    }
+  }
+  return std::move(out) + big_endian_32(b << 16 | a);
+}
+
 Bytes make_png(std::uint32_t width, std::uint32_t height, int depth, int color_type,
                const std::vector<Bytes>& rows, const Bytes& extra) {
   Bytes filtered;
@@ -218,6 +217,44 @@ Bytes exif_payload(int orientation, bool little_endian) {
                           0,   1,   0,  0, 0, value, 0, 0, 0, 0, 0,    0,    0};
   return marker + Bytes{'M', 'M', 0, 42, 0, 0, 0,     8, 0, 1, 0x01, 0x12, 0,
                         3,   0,   0, 0,  1, 0, value, 0, 0, 0, 0,    0,    0};
+}
+
+// Every coefficient but the first is zero; that one is 8 * (sample - 128), quantised by 8.
+Bytes flat_jpeg(const Bytes& samples, const Bytes& ids) {
+  const auto count = static_cast<std::uint8_t>(samples.size());
+  const auto segment = [](std::uint8_t marker, const Bytes& payload) {
+    return Bytes{0xFF, marker, 0, static_cast<std::uint8_t>(payload.size() + 2)} + payload;
+  };
+  Bytes frame = {8, 0, 8, 0, 8, count}, scan = {count};
+  std::string bits;
+  const auto put = [&](unsigned value, int length) {
+    for (int bit = length - 1; bit >= 0; --bit)
+      bits += (value >> bit & 1u) != 0 ? '1' : '0';
+  };
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    frame = std::move(frame) + Bytes{ids[i], 0x11, 0};
+    scan = std::move(scan) + Bytes{ids[i], 0};
+    const int value = samples[i] - 128, size = std::abs(value);
+    int length = 0;
+    while (size >> length != 0)
+      ++length;
+    put(static_cast<unsigned>(length), 4);
+    put(static_cast<unsigned>(value < 0 ? value + (1 << length) - 1 : value), length);
+    put(0, 1);  // end of block
+  }
+  bits.resize((bits.size() + 7) / 8 * 8, '1');
+  Bytes pixels;
+  for (std::size_t at = 0; at < bits.size(); at += 8) {
+    pixels.push_back(static_cast<std::uint8_t>(std::stoi(bits.substr(at, 8), nullptr, 2)));
+    if (pixels.back() == 0xFF) pixels.push_back(0);
+  }
+  Bytes lengths(16, 0), one(16, 0);
+  lengths[3] = 9;
+  one[0] = 1;
+  return Bytes{0xFF, 0xD8} + segment(0xDB, Bytes{0} + Bytes(64, 8)) + segment(0xC0, frame) +
+         segment(0xC4, Bytes{0} + lengths + Bytes{0, 1, 2, 3, 4, 5, 6, 7, 8}) +
+         segment(0xC4, Bytes{0x10} + one + Bytes{0}) + segment(0xDA, scan + Bytes{0, 63, 0}) +
+         pixels + Bytes{0xFF, 0xD9};
 }
 
 std::optional<fs::path> real_pictures(std::string_view name) {

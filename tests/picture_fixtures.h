@@ -39,6 +39,8 @@ Bytes restart_jpeg();
 Bytes png_chunk(std::string_view type, std::span<const std::uint8_t> data);
 /// IHDR of a picture without interlace.
 Bytes png_header(std::uint32_t width, std::uint32_t height, int depth, int color_type);
+/// A zlib stream (RFC 1950) of stored blocks.
+Bytes zlib_stored(const Bytes& data);
 /// A whole PNG around rows that are already packed (and get filter byte 0), stored uncompressed.
 /// extra goes between IHDR and IDAT.
 Bytes make_png(std::uint32_t width, std::uint32_t height, int depth, int color_type,
@@ -51,6 +53,10 @@ Bytes bytes_of(std::string_view text);
 Bytes with_segment(const Bytes& jpeg, std::uint8_t marker, std::span<const std::uint8_t> payload);
 /// An EXIF payload ("Exif", TIFF) with only an orientation, for an APP1 segment.
 Bytes exif_payload(int orientation, bool little_endian);
+
+/// A baseline JPEG of 8x8 equal pixels, one component for each sample, without any APPn segment.
+/// ids are the components' names.
+Bytes flat_jpeg(const Bytes& samples, const Bytes& ids);
 
 /// A folder of real pictures below $WHISKER_DATA or ../shared/data, if there is one.
 std::optional<std::filesystem::path> real_pictures(std::string_view name);

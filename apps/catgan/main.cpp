@@ -59,7 +59,8 @@ int run(int argc, char** argv) {
   app.failure_message(describe);
   using namespace catgan;
   const Command commands[] = {train_command(app),  resume_command(app), sample_command(app),
-                              config_command(app), draw_command(app),   help_command(app)};
+                              config_command(app), draw_command(app),   cache_command(app),
+                              help_command(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -18,6 +18,7 @@ Command resume_command(CLI::App& app);
 Command sample_command(CLI::App& app);
 Command config_command(CLI::App& app);
 Command draw_command(CLI::App& app);
+Command cache_command(CLI::App& app);
 Command help_command(CLI::App& app);
 
 /// --seed S; it refuses what CLI11 would bend into the range, such as -1.

@@ -21,7 +21,8 @@ struct DrawOptions {
 };
 
 constexpr const char* kFooter = R"(Examples:
-  catgan draw --count 64 --size 128 --out drawn     64 PNG files and grid.png
+  catgan draw --count 64 --size 128 --out drawn     64 PNG files and grid.png,
+                                                    which training leaves out
   catgan draw --count 5000 --size 64 --seed 3 --out pictures && catgan train --data pictures
 
 These are the cats that catgan trains on when no --data is given.)";
@@ -37,7 +38,7 @@ int draw(const DrawOptions& options) {
   std::vector<Picture> first(std::min<std::size_t>(kGrid, options.count));
   for_each_index(options.count, 0, [&](std::size_t i) {
     throw_if_stopped();
-    Picture picture{options.size, options.size, {}};
+    Picture picture{.width = options.size, .height = options.size};
     const auto side = static_cast<std::size_t>(options.size);
     picture.rgb.resize(side * side * 3);
     draw_cat(options.seed, static_cast<std::uint32_t>(i), options.size, picture.rgb.data());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <string_view>
 
 #include <whisker/core/atomic_file.h>
 
@@ -11,15 +12,33 @@ namespace {
 
 using whisker::str;
 
-// A file may be named with line ends or terminal commands.
+/// "WebP" of "is a WebP file; convert it ...".
+std::string format_in(const std::string& reason) {
+  constexpr std::string_view kBefore = "is a ", kAfter = " file";
+  const std::size_t end = reason.find(kAfter);
+  if (!reason.starts_with(kBefore) || end == reason.npos) return "others";
+  return reason.substr(kBefore.size(), end - kBefore.size());
+}
+
+/// " (GIF 1, WebP 3)"
+std::string count_formats(const std::vector<const SkippedFile*>& files) {
+  std::map<std::string, std::size_t> counts;
+  for (const SkippedFile* file : files)
+    ++counts[format_in(file->reason)];
+  std::string text;
+  for (const auto& [format, count] : counts)
+    text += str(text.empty() ? " (" : ", ", format, " ", count);
+  return text + ")";
+}
+
+}  // namespace
+
 std::string printable(std::string text) {
   std::replace_if(
       text.begin(), text.end(),
       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return text;
 }
-
-}  // namespace
 
 std::string Census::to_text(std::size_t examples_per_fault) const {
   std::string text =
@@ -31,7 +50,8 @@ std::string Census::to_text(std::size_t examples_per_fault) const {
   for (const SkippedFile& file : skipped)
     by_fault[file.fault].push_back(&file);
   for (const auto& [fault, files] : by_fault) {
-    text += str("  ", fault_name(fault), ": ", files.size(), "\n");
+    text += str("  ", fault_name(fault), ": ", files.size(),
+                fault == Fault::foreign_format ? count_formats(files) : "", "\n");
     const std::size_t shown = std::min(examples_per_fault, files.size());
     for (std::size_t i = 0; i < shown; ++i)
       text += str("    ", printable(files[i]->path), ": ", printable(files[i]->reason), "\n");

@@ -52,9 +52,10 @@ class FolderLoader {
     std::vector<std::string> notes;
     std::optional<DecodedPictures> decoded = from_cache(notes);
     const bool hit = decoded.has_value();
+    bool stored = false;
     if (!hit) {
       decoded = decode_all();
-      to_cache(*decoded, notes);
+      stored = to_cache(*decoded, notes);
     }
     Census census = make_census(*decoded);
     if (census.usable == 0)
@@ -62,7 +63,8 @@ class FolderLoader {
                                     ": no usable picture; catgan reads JPEG and PNG files ",
                                     "in this folder and the folders below it\n", census.to_text()));
     return {Dataset::from_pictures(options_.image_size, std::move(decoded->pixels)),
-            std::move(census), hit, std::move(notes)};
+            std::move(census), hit, stored ? cache_path() : std::filesystem::path(),
+            std::move(notes)};
   }
 
  private:
@@ -99,18 +101,23 @@ class FolderLoader {
     return std::nullopt;
   }
 
-  void to_cache(const DecodedPictures& decoded, std::vector<std::string>& notes) const {
-    if (!caching()) return;
+  /// Whether it was written.
+  bool to_cache(const DecodedPictures& decoded, std::vector<std::string>& notes) const {
+    if (!caching()) return false;
     const std::string consequence =
         "the pictures are not cached, the next start decodes them again: ";
     try {
-      store_cache(cache_path(), key_, options_.image_size, decoded);
+      store_cache(cache_path(), key_, options_.folder, options_.image_size, decoded);
+      return true;
     } catch (const whisker::IoError& error) {
       notes.push_back(consequence + error.what());
     } catch (const std::system_error& error) {
       notes.push_back(
           str(consequence, options_.cache_folder.string(), ": ", error.code().message()));
+    } catch (const std::bad_alloc&) {
+      notes.push_back(consequence + "out of memory");
     }
+    return false;
   }
 
   /// Reads a candidate, passes its bytes on, and keeps what identifies its content.
@@ -148,7 +155,11 @@ class FolderLoader {
     std::vector<Outcome> outcomes(count);
     const auto decode_one = [&](std::size_t i) {
       outcomes[i] = examine(listing_.candidates[i], [&](const auto& bytes) {
-        const auto fitted = fit_image(decode_image(bytes), options_.image_size, options_.fit);
+        const Image image = decode_image(bytes);
+        if (!image.own_kind.empty())
+          throw ImageError(Fault::own_output,
+                           str("is a ", image.own_kind, " that catgan made, no training picture"));
+        const auto fitted = fit_image(image, options_.image_size, options_.fit);
         std::copy(fitted.begin(), fitted.end(),
                   decoded.pixels.begin() + static_cast<std::ptrdiff_t>(i * stride));
       });

@@ -52,7 +52,8 @@ struct LoadedDataset {
   Dataset pictures;
   Census census;
   bool from_cache = false;
-  std::vector<std::string> notes;  // what the user should know about the cache; never fatal
+  std::filesystem::path new_cache;  // the cache file that was written, if one was
+  std::vector<std::string> notes;   // what the user should know about the cache; never fatal
 };
 
 /// Reads every JPEG and PNG of a folder tree, in the order of their relative paths whatever the

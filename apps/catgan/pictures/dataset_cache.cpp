@@ -22,11 +22,13 @@ using whisker::check;
 using whisker::InputError;
 using whisker::str;
 
-// Raise it when the layout, the decoder or the filter changes: old caches are then decoded again.
-constexpr std::uint32_t kFormatVersion = 1;
+// Raise it when the layout changes, or the decoder, the orientation rules, the filter or what is
+// skipped: old caches are then decoded again.
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::array<char, 8> kMagic = {'C', 'A', 'T', 'G', 'A', 'N', 'P', 'X'};
 
-/// The first bytes of the file, little-endian; the skipped files and the pixels follow.
+/// The first bytes of the file, little-endian; the folder with the skipped files and the pixels
+/// follow.
 struct Header {
   std::array<char, 8> magic = kMagic;
   std::uint32_t version = kFormatVersion;
@@ -95,8 +97,9 @@ class ByteReader {
   std::span<const std::uint8_t> left_;
 };
 
-std::vector<std::uint8_t> pack(const std::vector<SkippedFile>& files) {
+std::vector<std::uint8_t> pack(const std::string& folder, const std::vector<SkippedFile>& files) {
   std::vector<std::uint8_t> out;
+  append_text(out, folder);
   for (const SkippedFile& file : files) {
     append_number(out, static_cast<std::uint32_t>(file.fault));
     append_text(out, file.path);
@@ -107,9 +110,11 @@ std::vector<std::uint8_t> pack(const std::vector<SkippedFile>& files) {
 
 std::vector<SkippedFile> unpack(std::span<const std::uint8_t> bytes) {
   std::vector<SkippedFile> files;
-  for (ByteReader reader(bytes); !reader.at_end();) {
+  ByteReader reader(bytes);
+  reader.text();  // the folder
+  while (!reader.at_end()) {
     const std::uint32_t fault = reader.number();
-    check<InputError>(fault <= static_cast<std::uint32_t>(Fault::link),
+    check<InputError>(fault <= static_cast<std::uint32_t>(kLastFault),
                       "its list of skipped files is broken");
     std::string path = reader.text();
     files.push_back({std::move(path), static_cast<Fault>(fault), reader.text()});
@@ -121,7 +126,7 @@ std::uint64_t picture_bytes(std::uint32_t image_size) {
   return std::uint64_t{3} * image_size * image_size;
 }
 
-Header read_header(InputFile& file, std::uint64_t key, std::uint32_t image_size) {
+Header read_header(InputFile& file) {
   Header header;
   const std::size_t got = file.read({reinterpret_cast<std::uint8_t*>(&header), sizeof header});
   check<InputError>(got == sizeof header, "it is cut off");
@@ -129,15 +134,21 @@ Header read_header(InputFile& file, std::uint64_t key, std::uint32_t image_size)
   check<InputError>(header.version == kFormatVersion, "it has format ", header.version,
                     ", this program writes ", kFormatVersion);
   check<InputError>(header.header_hash == hash_of(header), "its header is damaged");
-  check<InputError>(header.key == key && header.image_size == image_size,
-                    "the folder's pictures have changed");
   const std::uint64_t size = file.size();
   check<InputError>(header.pixel_bytes <= size && header.skipped_bytes <= size &&
                         sizeof header + header.skipped_bytes + header.pixel_bytes == size,
                     "it is cut off or too long");
-  check<InputError>(header.pixel_bytes % picture_bytes(image_size) == 0,
+  check<InputError>(header.image_size >= 1 && header.image_size <= kMaxSide,
+                    "its header is damaged");
+  check<InputError>(header.pixel_bytes % picture_bytes(header.image_size) == 0,
                     "it ends inside a picture");
   return header;
+}
+
+fs::path canonical_or_same(const fs::path& folder) {
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(folder, error);
+  return error ? folder : whole;
 }
 
 }  // namespace
@@ -156,9 +167,7 @@ std::uint64_t dataset_key(std::span<const FileIdentity> files, int image_size, F
 
 fs::path cache_file(const fs::path& cache_folder, const fs::path& picture_folder, int image_size,
                     Fit fit) {
-  std::error_code error;
-  fs::path whole = fs::weakly_canonical(picture_folder, error);
-  if (error) whole = picture_folder;
+  const fs::path whole = canonical_or_same(picture_folder);
   std::string name = whole.filename().string();
   for (char& letter : name) {
     const bool plain = std::isalnum(static_cast<unsigned char>(letter)) || letter == '-';
@@ -167,7 +176,7 @@ fs::path cache_file(const fs::path& cache_folder, const fs::path& picture_folder
   name.resize(std::min<std::size_t>(name.size(), 64));
   std::ostringstream file;
   file << name << '-' << image_size << '-' << fit_name(fit) << '-' << std::hex << std::setfill('0')
-       << std::setw(16) << content_hash(bytes_of(whole.string())) << ".pictures";
+       << std::setw(16) << content_hash(bytes_of(whole.string())) << kCacheEnding;
   return cache_folder / file.str();
 }
 
@@ -175,7 +184,10 @@ std::optional<DecodedPictures> load_cache(const fs::path& path, std::uint64_t ke
   if (!fs::exists(path)) return std::nullopt;
   InputFile file(path);
   check<InputError>(file.is_regular(), "it is not a regular file");
-  const Header header = read_header(file, key, static_cast<std::uint32_t>(image_size));
+  const Header header = read_header(file);
+  check<InputError>(
+      header.key == key && header.image_size == static_cast<std::uint32_t>(image_size),
+      "the folder's pictures have changed");
   std::vector<std::uint8_t> skipped(header.skipped_bytes);
   DecodedPictures pictures;
   pictures.pixels.resize(header.pixel_bytes);
@@ -187,12 +199,26 @@ std::optional<DecodedPictures> load_cache(const fs::path& path, std::uint64_t ke
                     "its checksum does not match");
   pictures.duplicates = header.duplicates;
   pictures.skipped = unpack(skipped);
+  file.touch();
   return pictures;
 }
 
-void store_cache(const fs::path& path, std::uint64_t key, int image_size,
-                 const DecodedPictures& pictures) {
-  const std::vector<std::uint8_t> skipped = pack(pictures.skipped);
+CacheInfo read_cache_info(const fs::path& path) {
+  InputFile file(path);
+  check<InputError>(file.is_regular(), "it is not a regular file");
+  const Header header = read_header(file);
+  std::vector<std::uint8_t> notes(header.skipped_bytes);
+  check<InputError>(file.read(notes) == notes.size(), "it is cut off");
+  check<InputError>(content_hash(notes) == header.skipped_hash, "its checksum does not match");
+  ByteReader reader(notes);
+  return {reader.text(), header.pixel_bytes / picture_bytes(header.image_size),
+          static_cast<int>(header.image_size)};
+}
+
+void store_cache(const fs::path& path, std::uint64_t key, const fs::path& picture_folder,
+                 int image_size, const DecodedPictures& pictures) {
+  const std::vector<std::uint8_t> skipped =
+      pack(canonical_or_same(picture_folder).string(), pictures.skipped);
   Header header;
   header.image_size = static_cast<std::uint32_t>(image_size);
   header.key = key;
@@ -202,7 +228,10 @@ void store_cache(const fs::path& path, std::uint64_t key, int image_size,
   header.skipped_hash = content_hash(skipped);
   header.pixel_hash = content_hash(pictures.pixels);
   header.header_hash = hash_of(header);
-  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  if (path.has_parent_path()) {
+    fs::create_directories(path.parent_path());
+    whisker::remove_stale_temporaries(path.parent_path());
+  }
   const std::array parts = {std::as_bytes(bytes_of(header)), std::as_bytes(std::span(skipped)),
                             std::as_bytes(std::span(pictures.pixels))};
   whisker::write_file_atomically(path, parts);

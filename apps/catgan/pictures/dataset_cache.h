@@ -35,14 +35,28 @@ std::filesystem::path cache_file(const std::filesystem::path& cache_folder,
                                  const std::filesystem::path& picture_folder, int image_size,
                                  Fit fit);
 
-/// The cache file's content, or nothing if there is no such file. Throws whisker::InputError with
+/// The cache file's content, or nothing if there is no such file; notes the use for list_caches().
+/// Throws whisker::InputError with
 /// the reason if it is not a whole cache of this key, std::system_error if it cannot be read.
 std::optional<DecodedPictures> load_cache(const std::filesystem::path& path, std::uint64_t key,
                                           int image_size);
 
-/// Writes it atomically and makes the folder if need be. Throws whisker::IoError,
-/// std::system_error.
-void store_cache(const std::filesystem::path& path, std::uint64_t key, int image_size,
+/// Writes it atomically, makes the folder if need be, and removes what killed writers left there.
+/// Throws whisker::IoError, std::system_error.
+void store_cache(const std::filesystem::path& path, std::uint64_t key,
+                 const std::filesystem::path& picture_folder, int image_size,
                  const DecodedPictures& pictures);
+
+inline constexpr const char* kCacheEnding = ".pictures";
+
+/// What a cache file says about itself.
+struct CacheInfo {
+  std::string picture_folder;
+  std::uint64_t pictures = 0;
+  int image_size = 0;
+};
+
+/// Throws whisker::InputError if it is no cache of this program's format, std::system_error.
+CacheInfo read_cache_info(const std::filesystem::path& path);
 
 }  // namespace catgan

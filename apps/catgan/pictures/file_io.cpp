@@ -1,11 +1,14 @@
 #include "pictures/file_io.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <string_view>
 #include <system_error>
 
 namespace catgan {
@@ -19,7 +22,8 @@ constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;  // Linux moves at mo
 
 struct stat status_of(int descriptor) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) throw_errno();
+  while (::fstat(descriptor, &status) != 0)
+    if (errno != EINTR) throw_errno();
   return status;
 }
 
@@ -56,6 +60,36 @@ std::size_t InputFile::read(std::span<std::uint8_t> buffer) {
       throw_errno();
   }
   return done;
+}
+
+bool InputFile::touch() {
+  return ::futimens(descriptor_, nullptr) == 0;
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+  int descriptor = -1;
+  do {
+    descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) throw_errno();
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(descriptor), &::closedir);
+  if (!stream) {
+    const int error = errno;
+    ::close(descriptor);
+    throw std::system_error(error, std::generic_category());
+  }
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr && errno == EINTR) continue;
+    if (entry == nullptr && errno != 0) throw_errno();
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace catgan

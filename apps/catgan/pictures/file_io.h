@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace catgan {
 
@@ -22,9 +24,15 @@ class InputFile {
   std::uintmax_t size() const;
   /// Fills the buffer unless the file ends before; returns how many bytes were read.
   std::size_t read(std::span<std::uint8_t> buffer);
+  /// Sets the time of the last change to now; false where the system does not allow it.
+  bool touch();
 
  private:
   int descriptor_;
 };
+
+/// The names in a folder but "." and "..", sorted. A call that a signal interrupts is repeated;
+/// every other refusal throws std::system_error.
+std::vector<std::string> names_in(const std::filesystem::path& folder);
 
 }  // namespace catgan

@@ -19,14 +19,18 @@ struct Signature {
 using namespace std::string_view_literals;
 
 constexpr std::array kForeignSignatures = {
-    Signature{8, "WEBP"sv, "WebP"},      Signature{0, "GIF8"sv, "GIF"},
-    Signature{0, "BM"sv, "BMP"},         Signature{0, "II*\0"sv, "TIFF"},
-    Signature{0, "MM\0*"sv, "TIFF"},     Signature{4, "ftypavif"sv, "AVIF"},
-    Signature{4, "ftypheic"sv, "HEIC"},  Signature{4, "ftypheix"sv, "HEIC"},
-    Signature{4, "ftypmif1"sv, "HEIF"},  Signature{0, "\xFF\x0A"sv, "JPEG XL"},
-    Signature{4, "JXL "sv, "JPEG XL"},   Signature{4, "jP  "sv, "JPEG 2000"},
-    Signature{0, "8BPS"sv, "Photoshop"},
+    Signature{0, "II+\0"sv, "TIFF"},       Signature{0, "MM\0+"sv, "TIFF"},
+    Signature{4, "ftypavis"sv, "AVIF"},    Signature{4, "ftyphevc"sv, "HEIC"},
+    Signature{4, "ftypmsf1"sv, "HEIF"},    Signature{8, "WEBP"sv, "WebP"},
+    Signature{0, "GIF8"sv, "GIF"},         Signature{0, "BM"sv, "BMP"},
+    Signature{0, "II*\0"sv, "TIFF"},       Signature{0, "MM\0*"sv, "TIFF"},
+    Signature{4, "ftypavif"sv, "AVIF"},    Signature{4, "ftypheic"sv, "HEIC"},
+    Signature{4, "ftypheix"sv, "HEIC"},    Signature{4, "ftypmif1"sv, "HEIF"},
+    Signature{0, "\xFF\x0A"sv, "JPEG XL"}, Signature{4, "JXL "sv, "JPEG XL"},
+    Signature{4, "jP  "sv, "JPEG 2000"},   Signature{0, "8BPS"sv, "Photoshop"},
 };
+
+constexpr std::string_view kJpegStart = "\xFF\xD8\xFF", kPngStart = "\x89PNG";
 
 bool has_at(std::span<const std::uint8_t> bytes, std::size_t offset, std::string_view wanted) {
   if (bytes.size() < offset + wanted.size()) return false;
@@ -71,8 +75,14 @@ const char* fault_name(Fault fault) {
       return "not a picture";
     case Fault::link:
       return "link";
+    case Fault::own_output:
+      return "made by catgan";
   }
   return "unknown fault";
+}
+
+bool begins_as_picture(std::span<const std::uint8_t> head) {
+  return has_at(head, 0, kJpegStart) || has_at(head, 0, kPngStart);
 }
 
 void check_dimensions(std::uint64_t width, std::uint64_t height) {
@@ -89,13 +99,15 @@ ImageStream check_image(std::span<const std::uint8_t> bytes) {
   if (bytes.size() > kMaxFileBytes)
     throw ImageError(Fault::too_large, whisker::str("has ", bytes.size(), " bytes; at most ",
                                                     kMaxFileBytes, " are read"));
-  if (has_at(bytes, 0, "\xFF\xD8\xFF"sv)) return check_jpeg(bytes);
-  if (has_at(bytes, 0, "\x89PNG"sv)) return check_png(bytes);
+  if (has_at(bytes, 0, kJpegStart)) return check_jpeg(bytes);
+  if (has_at(bytes, 0, kPngStart)) return check_png(bytes);
   for (const Signature& signature : kForeignSignatures) {
     if (has_at(bytes, signature.offset, signature.bytes))
       throw ImageError(Fault::foreign_format,
                        whisker::str("is a ", signature.name, " file; convert it to JPEG or PNG"));
   }
+  if (has_at(bytes, 4, "ftyp"sv))
+    throw ImageError(Fault::unknown_data, "is a video or another ISO media file");
   if (has_at(bytes, 0, "<"sv))
     throw ImageError(Fault::unknown_data, "is text (HTML, SVG or XML), not a JPEG or PNG");
   throw ImageError(Fault::unknown_data, whisker::str("is neither JPEG nor PNG: it begins with ",

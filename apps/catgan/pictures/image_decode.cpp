@@ -1,5 +1,6 @@
 #include "pictures/image_decode.h"
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <string_view>
@@ -95,12 +96,34 @@ std::vector<std::uint8_t> with_full_palette(std::span<const std::uint8_t> bytes,
   return result;
 }
 
+// stb_image guesses colors from several notes, not as libjpeg does. It gets a stream with one note,
+// Adobe's, that says what check_image found.
+std::vector<std::uint8_t> with_plain_colors(std::span<const std::uint8_t> bytes,
+                                            const ImageStream& stream) {
+  std::uint8_t transform = 0;
+  if (stream.colors == JpegColors::ycbcr) transform = 1;
+  if (stream.colors == JpegColors::ycck) transform = 2;
+  const std::array<std::uint8_t, 16> note = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b',
+                                             'e',  0,    0, 0,  0,   0,   0,   transform};
+  constexpr std::size_t kStartOfImage = 2;
+  std::vector<std::uint8_t> result(note.size() + bytes.size());
+  std::copy_n(bytes.begin(), kStartOfImage, result.begin());
+  std::copy(note.begin(), note.end(), result.begin() + kStartOfImage);
+  std::copy(bytes.begin() + kStartOfImage, bytes.end(),
+            result.begin() + kStartOfImage + note.size());
+  for (const BytePatch& patch : stream.patches)
+    result[note.size() + patch.offset] = patch.value;
+  return result;
+}
+
 DecodedSamples decode_samples(std::span<const std::uint8_t> bytes, const ImageStream& stream) {
   static std::mutex one_big_picture;
   std::unique_lock lock(one_big_picture, std::defer_lock);
   if (product(stream.width, stream.height) > kBigPicturePixels) lock.lock();
   const auto whole = bytes.first(stream.bytes);
   const std::size_t budget = decode_budget(stream);
+  if (stream.format == ImageFormat::jpeg)
+    return stb_decode(with_plain_colors(whole, stream), budget);
   if (stream.palette_at != 0)
     return stb_decode(with_full_palette(whole, stream.palette_at), budget);
   return stb_decode(whole, budget);
@@ -127,7 +150,9 @@ Image decode_image(std::span<const std::uint8_t> bytes) {
   DecodedSamples decoded = decode_samples(bytes, stream);
   if (decoded.width != stream.width || decoded.height != stream.height)
     throw ImageError(Fault::damaged, "decodes to another size than its header says");
-  return turn_upright(to_rgb(std::move(decoded)), stream.orientation);
+  Image image = turn_upright(to_rgb(std::move(decoded)), stream.orientation);
+  image.own_kind = stream.own_kind;
+  return image;
 }
 
 std::vector<std::uint8_t> read_image_file(const std::filesystem::path& path) try {
@@ -137,8 +162,11 @@ std::vector<std::uint8_t> read_image_file(const std::filesystem::path& path) try
   if (size > kMaxFileBytes)
     throw ImageError(Fault::too_large,
                      str("has ", size, " bytes; at most ", kMaxFileBytes, " are read"));
-  std::vector<std::uint8_t> bytes(size);
-  bytes.resize(file.read(bytes));
+  std::vector<std::uint8_t> bytes(std::min<std::uintmax_t>(size, kHeadBytes));
+  const std::size_t head = file.read(bytes);
+  const bool whole = head == bytes.size() && begins_as_picture(bytes);
+  if (whole) bytes.resize(size);
+  bytes.resize(head + (whole ? file.read(std::span(bytes).subspan(head)) : 0));
   return bytes;
 } catch (const std::system_error& error) {
   throw ImageError(Fault::unreadable, str("cannot be read: ", error.code().message()));

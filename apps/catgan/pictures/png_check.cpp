@@ -5,8 +5,11 @@
 #include <cctype>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "pictures/exif.h"
+#include "pictures/inflate.h"
+#include "pictures/png_notes.h"
 
 namespace catgan {
 namespace {
@@ -56,8 +59,11 @@ class PngWalk {
       read_chunk(chunk);
     }
     if (!has_data_) damaged("has no image data (IDAT) chunk");
+    check_pixels();
     stream_.bytes = position_;
-    return stream_;
+    stream_.orientation = notes_.orientation();
+    stream_.own_kind = notes_.own_kind();
+    return std::move(stream_);
   }
 
  private:
@@ -118,6 +124,7 @@ class PngWalk {
       damaged(str("header has bit depth ", stream_.bit_depth, " with colour type ", color_type_));
     if (chunk.data[10] != 0 || chunk.data[11] != 0 || chunk.data[12] > 1)
       damaged("header names an unknown compression, filter or interlace method");
+    interlaced_ = chunk.data[12] == 1;
   }
 
   // The permitted pairs of PNG table 11; 0 for any other.
@@ -141,19 +148,50 @@ class PngWalk {
       stream_.palette_at = chunk.offset;
     } else if (chunk.type == "IDAT") {
       if (color_type_ == 3 && stream_.palette_at == 0) damaged("has no palette before its pixels");
+      if (has_data_ && !in_data_) damaged("has other chunks between its pixels");
       has_data_ = true;
-    } else if (chunk.type == "eXIf") {
-      stream_.orientation = exif_orientation(chunk.data);
+      packed_.insert(packed_.end(), chunk.data.begin(), chunk.data.end());
     } else if (chunk.critical()) {
       damaged(str("needs the unknown chunk ", chunk.type));
+    } else {
+      notes_.read(chunk.type, chunk.data);
     }
+    in_data_ = chunk.type == "IDAT";
+  }
+
+  // Twice what the size calls for, and some: an encoder that pads has made no bomb.
+  void check_pixels() const {
+    constexpr std::uint64_t kSlack = 65536;
+    const std::uint64_t wanted = interlaced_ ? interlaced_bytes() : pass_bytes(0, 0, 1, 1);
+    std::uint64_t unpacked = 0;
+    inflate_zlib(packed_, 2 * wanted + kSlack, [&](auto bytes) { unpacked += bytes.size(); });
+    if (unpacked < wanted)
+      damaged(str("has ", unpacked, " bytes of pixels, its size calls for ", wanted));
+  }
+
+  // Every pixel whose distance from (x, y) is a multiple of the steps; a filter byte begins a row.
+  std::uint64_t pass_bytes(int x, int y, int step_x, int step_y) const {
+    if (x >= stream_.width || y >= stream_.height) return 0;
+    const auto columns = static_cast<std::uint64_t>((stream_.width - x + step_x - 1) / step_x);
+    const auto rows = static_cast<std::uint64_t>((stream_.height - y + step_y - 1) / step_y);
+    const auto bits = static_cast<std::uint64_t>(stream_.channels * stream_.bit_depth);
+    return rows * (1 + (columns * bits + 7) / 8);
+  }
+
+  // Adam7, PNG section 8.1.
+  std::uint64_t interlaced_bytes() const {
+    return pass_bytes(0, 0, 8, 8) + pass_bytes(4, 0, 8, 8) + pass_bytes(0, 4, 4, 8) +
+           pass_bytes(2, 0, 4, 4) + pass_bytes(0, 2, 2, 4) + pass_bytes(1, 0, 2, 2) +
+           pass_bytes(0, 1, 1, 2);
   }
 
   std::span<const std::uint8_t> bytes_;
   std::size_t position_ = 0;
   ImageStream stream_;
   int color_type_ = 0;
-  bool has_data_ = false;
+  bool interlaced_ = false, has_data_ = false, in_data_ = false;
+  std::vector<std::uint8_t> packed_;  // all IDAT chunks
+  PngNotes notes_;
 };
 
 }  // namespace

@@ -21,7 +21,16 @@ void append(void* context, void* data, int size) {
 
 }  // namespace
 
+void check_png_size(std::int64_t width, std::int64_t height) {
+  const bool fits = width >= 1 && height >= 1 && width <= kMaxPngBytes / 3 &&
+                    height <= kMaxPngBytes / (3 * width + 1);
+  whisker::check<whisker::IoError>(fits, "a PNG of ", width, "x", height, " cannot be written: at ",
+                                   "most ", kMaxPngBytes >> 20, " MiB of pixels are possible; ",
+                                   "choose a smaller --grid, or smaller pictures");
+}
+
 std::vector<std::uint8_t> encode_png(const std::uint8_t* rgb, int width, int height) {
+  check_png_size(width, height);
   std::vector<std::uint8_t> bytes;
   const int done = stbi_write_png_to_func(append, &bytes, width, height, 3, rgb, width * 3);
   whisker::check<whisker::OutOfMemory>(done != 0, "encode_png: no memory for a picture of ", width,

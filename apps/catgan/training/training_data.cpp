@@ -1,8 +1,6 @@
 #include "training/training_data.h"
 
 #include <charconv>
-#include <cstdlib>
-#include <filesystem>
 #include <iomanip>
 #include <sstream>
 
@@ -10,6 +8,7 @@
 
 #include "drawing/drawn_cats.h"
 #include "parallel.h"
+#include "pictures/cache_folder.h"
 #include "pictures/content_hash.h"
 #include "random_streams.h"
 
@@ -17,17 +16,6 @@ namespace catgan {
 namespace {
 
 using namespace whisker;
-
-/// $XDG_CACHE_HOME/catgan, else ~/.cache/catgan, else none.
-std::filesystem::path cache_folder() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache && std::filesystem::path(cache).is_absolute())
-    return std::filesystem::path(cache) / "catgan";
-  const char* home = std::getenv("HOME");
-  if (home && std::filesystem::path(home).is_absolute())
-    return std::filesystem::path(home) / ".cache" / "catgan";
-  return {};
-}
 
 DataFingerprint fingerprint_of(const Dataset& pictures) {
   const auto side = static_cast<std::size_t>(pictures.image_size());
@@ -70,12 +58,16 @@ TrainingData load_pictures(const Config& config, const DataProgress& progress) {
   LoadedDataset loaded = load_dataset({.folder = config.data,
                                        .image_size = config.size,
                                        .fit = config.fit,
-                                       .cache_folder = cache_folder(),
+                                       .cache_folder = user_cache_folder(),
                                        .threads = config.threads,
                                        .progress = progress});
+  std::string summary = loaded.census.to_text();
+  if (!loaded.new_cache.empty())
+    summary += str("cached in ", printable(loaded.new_cache.string()),
+                   "; `catgan cache` lists such files and removes them\n");
   return {std::move(loaded.pictures),
           {},
-          loaded.census.to_text(),
+          std::move(summary),
           loaded.census.to_text(static_cast<std::size_t>(-1)),
           std::move(loaded.notes)};
 }
