@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <whisker/core/atomic_file.h>
+#include <whisker/core/folder_entries.h>
 #include <whisker/kernels/check.h>
 
 namespace whisker::inline v0_1 {
@@ -52,6 +53,14 @@ auto retry_interrupted(Call&& call) {
   while (result < 0 && errno == EINTR)
     result = call();
   return result;
+}
+
+// Flushes a file or a folder. Some file systems cannot flush folders, or nothing at all, and say so
+// in many ways; only these say that something was lost.
+bool flush(int descriptor) {
+  if (retry_interrupted([&] { return ::fsync(descriptor); }) == 0) return true;
+  return errno != EIO && errno != ENOSPC && errno != EDQUOT && errno != EROFS && errno != ESTALE &&
+         errno != ENOMEM;
 }
 
 class Descriptor {
@@ -126,12 +135,12 @@ class TemporaryFile {
   }
 
   void sync() {
-    if (retry_interrupted([&] { return ::fsync(file_.get()); }) != 0)
-      throw_io_error(path_, "cannot flush to the disk");
+    if (!flush(file_.get())) throw_io_error(path_, "cannot flush to the disk");
   }
 
   void rename_to(const std::string& target) {
-    if (::renameat(folder_, name_.c_str(), folder_, target.c_str()) != 0)
+    if (retry_interrupted(
+            [&] { return ::renameat(folder_, name_.c_str(), folder_, target.c_str()); }) != 0)
       throw_io_error(path_, "cannot replace the old file");
     name_.clear();
   }
@@ -156,6 +165,7 @@ class TemporaryFile {
       struct stat status {};
       const bool kept = ::fstat(file.get(), &status) == 0 && status.st_nlink > 0;
       if (kept && !contended) return file;
+      ::unlinkat(folder_, name_.c_str(), 0);  // if whoever holds it has not done so
     }
     name_.clear();
     throw_io_error(path_, "cannot create a temporary file beside it", EEXIST);
@@ -204,6 +214,7 @@ void write_file_atomically(const fs::path& path,
 
   struct stat old {};
   const bool replaces = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!replaces && errno != ENOENT) throw_io_error(path, "cannot examine the old file");
   if (name.empty() || (replaces && S_ISDIR(old.st_mode)))
     throw_io_error(path, "cannot write", EISDIR);
   check<IoError>(!replaces || S_ISREG(old.st_mode), path.string(),
@@ -217,8 +228,7 @@ void write_file_atomically(const fs::path& path,
     file.sync();
     file.rename_to(name);
   }
-  // Some network file systems cannot flush folders and say EINVAL.
-  if (retry_interrupted([&] { return ::fsync(folder.get()); }) != 0 && errno != EINVAL)
+  if (!flush(folder.get()))
     throw_io_error(path, "the new content is in place, but may not survive a power cut");
 }
 
@@ -230,14 +240,8 @@ void write_file_atomically(const fs::path& path, std::string_view text) {
 int remove_stale_temporaries(const fs::path& folder) {
   const Descriptor descriptor = open_folder(folder, folder);
   int removed = 0;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      const std::string name = entry.path().filename().string();
-      if (is_temporary_name(name)) removed += remove_if_stale(descriptor.get(), name);
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw_io_error(folder, "cannot list the folder", error.code().value());
-  }
+  for (const std::string& name : folder_entries(folder))
+    if (is_temporary_name(name)) removed += remove_if_stale(descriptor.get(), name);
   return removed;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -46,6 +47,18 @@ std::vector<std::string> tiny_flags() {
     flags.push_back(difference.is.value);
   }
   return flags;
+}
+
+std::vector<std::string> train_tiny(const std::vector<std::string>& more) {
+  std::vector<std::string> words{"train"}, usual{"--out", "run"};
+  const std::vector<std::string> tiny = tiny_flags();
+  usual.insert(usual.end(), tiny.begin() + 1, tiny.end());
+  words.push_back(tiny.front());  // --flip has no value
+  for (std::size_t i = 0; i < usual.size(); i += 2)
+    if (std::find(more.begin(), more.end(), usual[i]) == more.end())
+      words.insert(words.end(), {usual[i], usual[i + 1]});
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 Tensors clone(const Tensors& tensors) {
@@ -96,6 +109,7 @@ Process::Process(const std::vector<std::string>& arguments, const std::filesyste
     };
     limit(RLIMIT_FSIZE, options.max_file_bytes);
     limit(RLIMIT_AS, options.max_memory);
+    if (options.ignored_signal != 0) ::signal(options.ignored_signal, SIG_IGN);
     if (options.output) ::dup2(::open(options.output, O_WRONLY), STDOUT_FILENO);
     if (options.closed_streams)
       for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
@@ -150,6 +164,13 @@ Outcome Process::wait() {
 Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
                    const ProcessOptions& options) {
   return Process(arguments, folder, options).wait();
+}
+
+void copy_trained_run(const std::filesystem::path& to) {
+  static const Folder folder;
+  static const Outcome outcome = run_catgan(train_tiny({}), folder.path());
+  if (outcome.code != 0) throw std::runtime_error(outcome.err);
+  std::filesystem::copy(folder / "run", to, std::filesystem::copy_options::recursive);
 }
 
 }  // namespace catgan_fixtures

@@ -20,6 +20,8 @@ namespace catgan_fixtures {
 catgan::Config tiny_config();
 /// The same as flags of `catgan train`; 3 checkpoints are kept, one is written every second step.
 std::vector<std::string> tiny_flags();
+/// `catgan train --out run` with these, except what `more` gives itself.
+std::vector<std::string> train_tiny(const std::vector<std::string>& more);
 
 using file_fixtures::ContainsSubstring;
 using file_fixtures::Folder;
@@ -44,6 +46,7 @@ struct ProcessOptions {
   const char* output = nullptr;    // where standard output goes instead of to the test
   std::vector<std::pair<std::string, std::string>> environment;  // variables to set
   bool closed_streams = false;  // begin without any of the three standard streams
+  int ignored_signal = 0;       // 0: none
 };
 
 /// The catgan program, begun; `folder` is its current folder. One thread, whatever the machine has.
@@ -74,5 +77,8 @@ class Process {
 
 Outcome run_catgan(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
                    const ProcessOptions& options = {});
+
+/// Copies the run of `catgan train` with tiny_flags(), which is trained once for all tests.
+void copy_trained_run(const std::filesystem::path& to);
 
 }  // namespace catgan_fixtures

@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <whisker/core/device.h>
 #include <whisker/core/safetensors.h>
 
@@ -35,20 +37,11 @@ void check_cases(const std::vector<Case>& cases, const fs::path& folder) {
   }
 }
 
-Words train(const Words& more) {
-  Words words{"train", "--out", "run"};
-  for (const std::string& flag : tiny_flags())
-    words.push_back(flag);
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 /// A folder with a trained run in it; trained once for all tests of this file.
 const std::string& trained_run() {
   static const Folder folder;
   static const std::string path = [] {
-    const Outcome outcome = run_catgan(train({}), folder.path());
-    if (outcome.code != 0) throw std::runtime_error(outcome.err);
+    copy_trained_run(folder / "run");
     return (folder / "run").string();
   }();
   return path;
@@ -67,31 +60,33 @@ TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][program]") {
           {{"train", "--stepz", "3"}, 2, "not expected: --stepz 3; `catgan help train` lists"},
           {{"train", "--steps"}, 2, "--steps: its value is missing"},
           {{"train", "surplus"}, 2, "surplus"},
-          {train({"--steps", "many"}), 2, "--steps: wants an integer from 0 to 4e+09, got many"},
-          {train({"--steps", "-1"}), 2, "--steps: wants an integer"},
-          {train({"--steps", "0"}), 2, "give --steps or --epochs"},
-          {train({"--steps", "0", "--epochs", "4000000000"}), 2, "choose fewer --epochs"},
-          {train({"--data", "\xff"}), 2, "is not UTF-8"},
-          {train({"--batch", "11"}), 2, "choose a smaller --batch"},
-          {train({"--batch", "0"}), 2, "--batch: wants an integer from 1"},
-          {train({"--size", "18"}), 2, "size: 18 is not a multiple of 4"},
-          {train({"--size", "4"}), 2, "--size: wants an integer from 8 to 1024"},
-          {train({"--g-widths", "8;4"}), 2, "--g-widths: wants an integer"},
-          {train({"--g-widths", "8"}), 2, "G wants two or more"},
-          {train({"--d-strides", "2"}), 2, "give one stride for each width"},
-          {train({"--d-strides", "3,3"}), 2, "--d-strides: wants an integer from 1 to 2"},
-          {train({"--loss", "wgan"}), 2, "one of cross-entropy, least-squares, hinge"},
-          {train({"--g-rate", "inf"}), 2, "--g-rate: wants a number from 0 to 1, got inf"},
-          {train({"--seed", "18446744073709551616"}), 2, "--seed: wants an integer, 0 or more"},
-          {train({"--ema-decay", "1"}), 2, "--ema-decay"},
-          {train({"--precision", "f16"}), 2, "--precision: wants one of f32, tf32, bf16"},
-          {train({"--precision", "tf32", "--device", "cpu"}), 2, "only GPUs multiply in TF32"},
-          {train({"--device", "tpu"}), 2, "is none of auto, cpu, cuda"},
-          {train({"--threads", "-2"}), 2, "--threads"},
+          {train_tiny({"--steps", "many"}), 2,
+           "--steps: wants an integer from 0 to 4e+09, got many"},
+          {train_tiny({"--steps", "-1"}), 2, "--steps: wants an integer"},
+          {train_tiny({"--steps", "0"}), 2, "give --steps or --epochs"},
+          {train_tiny({"--steps", "0", "--epochs", "4000000000"}), 2, "choose fewer --epochs"},
+          {train_tiny({"--data", "\xff"}), 2, "is not UTF-8"},
+          {train_tiny({"--batch", "11"}), 2, "choose a smaller --batch"},
+          {train_tiny({"--batch", "0"}), 2, "--batch: wants an integer from 1"},
+          {train_tiny({"--size", "18"}), 2, "size: 18 is not a multiple of 4"},
+          {train_tiny({"--size", "4"}), 2, "--size: wants an integer from 8 to 1024"},
+          {train_tiny({"--g-widths", "8;4"}), 2, "--g-widths: wants an integer"},
+          {train_tiny({"--g-widths", "8"}), 2, "G wants two or more"},
+          {train_tiny({"--d-strides", "2"}), 2, "give one stride for each width"},
+          {train_tiny({"--d-strides", "3,3"}), 2, "--d-strides: wants an integer from 1 to 2"},
+          {train_tiny({"--loss", "wgan"}), 2, "one of cross-entropy, least-squares, hinge"},
+          {train_tiny({"--g-rate", "inf"}), 2, "--g-rate: wants a number from 0 to 1, got inf"},
+          {train_tiny({"--seed", "18446744073709551616"}), 2,
+           "--seed: wants an integer, 0 or more"},
+          {train_tiny({"--ema-decay", "1"}), 2, "--ema-decay"},
+          {train_tiny({"--precision", "f16"}), 2, "--precision: wants one of f32, tf32, bf16"},
+          {train_tiny({"--precision", "tf32", "--device", "cpu"}), 2, "only GPUs multiply in TF32"},
+          {train_tiny({"--device", "tpu"}), 2, "is none of auto, cpu, cuda"},
+          {train_tiny({"--threads", "-2"}), 2, "--threads"},
           {{"train", "--preset", "huge"}, 2, "choose demo, article or recommended"},
           {{"train", "--preset", ""}, 2, "choose demo, article or recommended"},
           {{"train", "--preset", "demo", "--config", "file"}, 2, "--config"},
-          {train({"--out", "file"}), 2, "file is a file; name a new folder"},
+          {train_tiny({"--out", "file"}), 2, "file is a file; name a new folder"},
           {{"resume"}, 2, "RUN is required"},
           {{"sample", "x", "--count", "0"}, 2, "--count"},
           {{"sample", "x", "--seed", "-1"}, 2, "--seed: wants an integer, 0 or more, got -1"},
@@ -100,6 +95,17 @@ TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][program]") {
           {{"draw", "--size", "4", "--out", "x"}, 2, "--size"},
           {{"draw"}, 2, "--out is required"},
           {{"config", "--preset", "demo", "--z-size", "x"}, 2, "--z-size"},
+          {{"config", "--steps", "3", "--steps", "3"}, 2, "--steps is given more than once"},
+          {{"config", "--seed=1", "--batch", "8", "--seed=2"}, 2, "--seed is given more than once"},
+          {{"config", "--preset", "demo", "--preset", "article"}, 2, "--preset is given more"},
+          {{"config", "--flip", "--flip"}, 2, "--flip is given more than once"},
+          {{"config", "--flip", "--no-flip"}, 2, "--no-flip"},
+          {{"config", "--no-flip", "--flip"}, 2, "--flip"},
+          {{"train", "--out", "a", "--out", "b"}, 2, "--out is given more than once"},
+          {{"resume", "x", "--steps", "3", "--steps", "4"}, 2, "--steps is given more than once"},
+          {{"sample", "x", "--count", "3", "--count", "4"}, 2, "--count is given more than once"},
+          {{"draw", "--out", "x", "--seed", "1", "--seed", "2"}, 2, "--seed is given more"},
+          {{"config", "--size", "1024", "--grid", "37", "--g-widths", "1,1"}, 2, "--grid 18"},
       },
       folder.path());
   CHECK_FALSE(fs::exists(folder / "run"));
@@ -111,6 +117,9 @@ TEST_CASE("Bad input exits with 3 and names the file", "[cli][program]") {
   fs::create_directory(folder / "junk");
   write_text(folder / "junk" / "a.png", "no picture");
   write_text(folder / "bad.json", "{\"format\": 1, \"size\": ");
+  const std::string deep = std::string(150000, '[') + std::string(150000, ']');
+  write_text(folder / "deep.json", "{\"format\": 1, \"size\": " + deep + "}");
+  write_text(folder / "twice.json", "{\"format\": 1, \"format\": 2}");
   write_text(folder / "few.json", "{\"format\": 1}");
   write_text(folder / "junk.safetensors", "no checkpoint");
   write_text(folder / "nothing.safetensors", "");
@@ -121,6 +130,9 @@ TEST_CASE("Bad input exits with 3 and names the file", "[cli][program]") {
   auto future = whisker::load_safetensors(checkpoint);
   future.metadata["catgan.format"] = "99";
   whisker::save_safetensors(folder / "future.safetensors", future);
+  auto nested = whisker::load_safetensors(checkpoint);
+  nested.metadata["config"] = "{\"format\": 2, \"size\": " + deep + "}";
+  whisker::save_safetensors(folder / "deep.safetensors", nested);
   auto less = whisker::load_safetensors(checkpoint);
   less.tensors.erase("ema.up1.conv.weight");
   whisker::save_safetensors(folder / "less.safetensors", less);
@@ -128,11 +140,14 @@ TEST_CASE("Bad input exits with 3 and names the file", "[cli][program]") {
 
   check_cases(
       {
-          {train({"--data", "empty"}), 3, "no usable picture"},
-          {train({"--data", "junk"}), 3, "a.png"},
-          {train({"--data", "junk/a.png"}), 3, "a.png"},
+          {train_tiny({"--data", "empty"}), 3, "no usable picture"},
+          {train_tiny({"--data", "junk"}), 3, "a.png"},
+          {train_tiny({"--data", "junk/a.png"}), 3, "a.png"},
           {{"train", "--config", "bad.json"}, 3, "bad.json: is not JSON"},
           {{"train", "--config", "few.json"}, 3, "few.json: preset is missing"},
+          {{"config", "--config", "twice.json"}, 3, "twice.json: has \"format\" twice"},
+          {{"config", "--config", "deep.json"}, 3, "deep.json: is not JSON that catgan takes"},
+          {{"sample", "deep.safetensors"}, 3, "deep.safetensors: config: is not JSON that"},
           {{"train", "--config", "empty"}, 3, "empty"},
           {{"resume", "missing"}, 3, "missing: there is no such folder"},
           {{"resume", "empty"}, 3, "is no run folder"},
@@ -154,8 +169,8 @@ TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][program]
   write_text(folder / "file", "x");
   check_cases(
       {
-          {train({"--data", "missing"}), 4, "No such file"},
-          {train({"--out", "file/run"}), 4, "file/run"},
+          {train_tiny({"--data", "missing"}), 4, "No such file"},
+          {train_tiny({"--out", "file/run"}), 4, "file/run"},
           {{"train", "--config", "missing.json"}, 4, "No such file"},
           {{"sample", "missing.safetensors"}, 4, "No such file"},
           {{"sample", trained_run(), "--out", "file"}, 4, "file: the folder cannot be made"},
@@ -166,7 +181,7 @@ TEST_CASE("What the system refuses exits with 4 and its reason", "[cli][program]
 
 TEST_CASE("Failing writes during training exit with 4 and keep the checkpoints", "[cli][program]") {
   const Folder folder;
-  REQUIRE(run_catgan(train({}), folder.path()).code == 0);
+  REQUIRE(run_catgan(train_tiny({}), folder.path()).code == 0);
   // A file may not grow beyond this, which is what a full disk does to a checkpoint.
   const Outcome outcome =
       run_catgan({"resume", "run", "--steps", "30"}, folder.path(), {.max_file_bytes = 20000});
@@ -184,7 +199,7 @@ TEST_CASE("A folder that may not be written to exits with 4", "[cli][program]") 
   const Folder folder;
   fs::create_directory(folder / "locked");
   fs::permissions(folder / "locked", fs::perms::owner_read | fs::perms::owner_exec);
-  check_cases({{train({"--out", "locked/run"}), 4, "Permission denied"},
+  check_cases({{train_tiny({"--out", "locked/run"}), 4, "Permission denied"},
                {{"draw", "--count", "1", "--out", "locked"}, 4, "Permission denied"}},
               folder.path());
   fs::create_directories(folder / "hidden" / "run" / "checkpoints");
@@ -206,7 +221,7 @@ TEST_CASE("Settings that cannot be written exit with 4", "[cli][program]") {
 
 TEST_CASE("Closed standard streams are not taken for files of the run", "[cli][program]") {
   const Folder folder;
-  REQUIRE(run_catgan(train({}), folder.path(), {.closed_streams = true}).code == 0);
+  REQUIRE(run_catgan(train_tiny({}), folder.path(), {.closed_streams = true}).code == 0);
   const std::string log = read_text(folder / "run" / "log.txt"), line = "run folder: run";
   CHECK(log.find(line) == log.rfind(line));
   CHECK(log.starts_with(line));
@@ -214,10 +229,10 @@ TEST_CASE("Closed standard streams are not taken for files of the run", "[cli][p
 
 TEST_CASE("More memory than there is exits with 5", "[cli][program]") {
   const Folder folder;
-  check_cases({{train({"--g-widths", "16384,16384,16384", "--size", "1024"}), 5,
+  check_cases({{train_tiny({"--g-widths", "16384,16384,16384", "--size", "1024"}), 5,
                 "choose narrower --g-widths"},
-               {train({"--batch", "65536", "--size", "1024"}), 5, " would fit"},
-               {train({"--size", "1024", "--drawn-cats", "10000000"}), 5, "draw fewer"}},
+               {train_tiny({"--batch", "65536", "--size", "1024"}), 5, " would fit"},
+               {train_tiny({"--size", "1024", "--drawn-cats", "10000000"}), 5, "draw fewer"}},
               folder.path());
 }
 
@@ -243,7 +258,7 @@ TEST_CASE("However little memory there is, the program ends with 5 and never cra
 TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint",
           "[cli][program]") {
   const Folder folder;
-  REQUIRE(run_catgan(train({}), folder.path()).code == 0);
+  REQUIRE(run_catgan(train_tiny({}), folder.path()).code == 0);
   const fs::path file = folder / "run" / "checkpoints" / "step-00000012.safetensors";
   auto checkpoint = whisker::load_safetensors(file);
   // As a learning rate that is far too high would have left it.
@@ -260,12 +275,25 @@ TEST_CASE("A number that is none exits with 6 and keeps the last good checkpoint
   CHECK(read_text(file) == before);
 }
 
+TEST_CASE("A command that is printed can be pasted", "[cli][program]") {
+  const Folder folder;
+  const Words words = train_tiny({"--out", "my run"});
+  const Outcome trained = run_catgan(words, folder.path());
+  CHECK_THAT(trained.out, ContainsSubstring("catgan sample 'my run'\n"));
+  const Outcome occupied = run_catgan(words, folder.path());
+  CHECK(occupied.code == 2);
+  CHECK_THAT(occupied.err, ContainsSubstring("catgan resume 'my run'\n"));
+  CHECK_THAT(run_catgan({"resume", "my run"}, folder.path()).out,
+             ContainsSubstring("catgan resume 'my run' --steps 24\n"));
+}
+
 TEST_CASE("A folder that is not empty is not trained into", "[cli][program]") {
   const Folder folder;
   fs::create_directory(folder / "run");
   write_text(folder / "run" / "diary.txt", "dear diary");
-  check_cases({{train({}), 2, "run is not empty; name a new folder, or go on with the run in it"}},
-              folder.path());
+  check_cases(
+      {{train_tiny({}), 2, "run is not empty; name a new folder, or go on with the run in it"}},
+      folder.path());
   CHECK(read_text(folder / "run" / "diary.txt") == "dear diary");
 }
 
@@ -273,8 +301,9 @@ TEST_CASE("Run folders are numbered and named after preset and data", "[cli][pro
   const Folder folder;
   REQUIRE(run_catgan({"draw", "--count", "6", "--size", "16", "--out", "my cats"}, folder.path())
               .code == 0);
-  Words words = train({"--steps", "1"});
-  words.erase(words.begin() + 1, words.begin() + 3);
+  Words words = train_tiny({"--steps", "1"});
+  const auto out = std::find(words.begin(), words.end(), "--out");
+  words.erase(out, out + 2);
   REQUIRE(run_catgan(words, folder.path()).code == 0);
   words.insert(words.end(), {"--data", "my cats/"});
   REQUIRE(run_catgan(words, folder.path()).code == 0);
@@ -308,13 +337,14 @@ TEST_CASE("Samples are the same for the same seed, whatever their number", "[cli
 TEST_CASE("Training goes on on the device that it is told, and resumes there", "[cli][program]") {
   if (whisker::cuda_device_count() == 0) {
     const Folder folder;
-    check_cases({{train({"--device", "cuda"}), 2, "--device: "},
-                 {train({"--device", "cuda:7"}), 2, "--device: "}},
+    check_cases({{train_tiny({"--device", "cuda"}), 2, "--device: "},
+                 {train_tiny({"--device", "cuda:7"}), 2, "--device: "}},
                 folder.path());
     return;
   }
   const Folder folder;
-  const Outcome trained = run_catgan(train({"--device", "cuda:0", "--steps", "2"}), folder.path());
+  const Outcome trained =
+      run_catgan(train_tiny({"--device", "cuda:0", "--steps", "2"}), folder.path());
   INFO(trained.err);
   REQUIRE(trained.code == 0);
   CHECK_THAT(trained.out, ContainsSubstring("cuda:0"));
@@ -323,7 +353,7 @@ TEST_CASE("Training goes on on the device that it is told, and resumes there", "
   CHECK(resumed.code == 0);
   CHECK_THAT(resumed.out, ContainsSubstring("cuda:0"));
   const Outcome elsewhere =
-      run_catgan(train({"--device", "cuda:7", "--out", "other"}), folder.path());
+      run_catgan(train_tiny({"--device", "cuda:7", "--out", "other"}), folder.path());
   CHECK(elsewhere.code == 2);
   CHECK_THAT(elsewhere.err, ContainsSubstring("cuda:7"));
 }

@@ -129,6 +129,46 @@ TEST_CASE("Bad JSON is refused with the name of the setting and what it wants", 
              ContainsSubstring("wants a JSON object"));
 }
 
+TEST_CASE("Settings of a newer catgan are refused as such", "[config]") {
+  const auto complaint = [](const Json& format) {
+    Json json = Json::parse(to_json(make_preset("demo")));
+    json["format"] = format;
+    json["a setting of the future"] = true;
+    return message_of<FutureFormat>([&] { config_from_json(json.dump(), "my.json"); });
+  };
+  const auto present = Json::parse(to_json(make_preset("demo")))["format"].get<int>();
+  CHECK_THAT(complaint(present + 1), ContainsSubstring("a newer catgan wrote it, so use that one"));
+  CHECK(complaint(0).empty());
+  CHECK_THAT(complaint_about("format", 0), ContainsSubstring("there is no format 0"));
+}
+
+TEST_CASE("A setting that is given twice is refused", "[config]") {
+  std::string text = to_json(make_preset("demo"));
+  text.insert(text.find("\"batch\""), "\"batch\": 7, ");
+  CHECK_THAT(message_of<InputError>([&] { config_from_json(text, "my.json"); }),
+             ContainsSubstring("my.json: has \"batch\" twice"));
+}
+
+TEST_CASE("The name of a setting is escaped in the message about it", "[config]") {
+  CHECK_THAT(complaint_about("\x1b[31m\nred", 3),
+             ContainsSubstring("there is no setting \\u001b[31m\\nred;"));
+  CHECK_THAT(complaint_about("loss", "\x1b[31m"), ContainsSubstring("got \"\\u001b[31m\""));
+}
+
+TEST_CASE("A sample grid is no larger than one PNG file can be made of", "[config]") {
+  Config config = make_preset("demo");
+  const auto complaint = [&](int size, int grid) {
+    config.size = size;
+    config.grid = grid;
+    return message_of<UsageError>([&] { validate(config); });
+  };
+  CHECK_THAT(complaint(1024, 37), ContainsSubstring("choose at most --grid 18"));
+  CHECK_THAT(complaint(1024, 19), ContainsSubstring("choose at most --grid 18"));
+  CHECK(complaint(1024, 18).empty());
+  CHECK_THAT(complaint(512, 64), ContainsSubstring("choose at most --grid 36"));
+  CHECK(complaint(256, 64).empty());
+}
+
 TEST_CASE("Settings from before there were devices are those of a run on the CPU", "[config]") {
   Json json = Json::parse(catgan::to_json(catgan::make_preset("demo")));
   json["format"] = 1;

@@ -47,6 +47,28 @@ TEST_CASE("Parameters have the names that checkpoints use", "[nets]") {
                                  "dense.bias"});
 }
 
+TEST_CASE("The shapes that settings claim are those of the nets", "[nets]") {
+  const auto shapes_of = [](nn::Module& net) {
+    std::map<std::string, Shape> shapes;
+    for (const auto& [name, tensor] : net.state_dict())
+      shapes[name] = tensor.shape();
+    return shapes;
+  };
+  std::vector<Config> configs{catgan_fixtures::tiny_config(), catgan::make_preset("demo")};
+  configs.push_back(configs[0]);
+  configs.back().norm = catgan::Norm::selu;
+  configs.push_back(configs[0]);
+  configs.back().size = 20;  // D's strides do not divide it
+  configs.back().d_widths = {2, 3, 4, 5};
+  configs.back().d_strides = {2, 2, 1, 2};
+  for (const Config& config : configs) {
+    nn::Init init(0);
+    CHECK(catgan::generator_shapes(config) == shapes_of(*catgan::make_generator(config, init)));
+    CHECK(catgan::discriminator_shapes(config) ==
+          shapes_of(*catgan::make_discriminator(config, init)));
+  }
+}
+
 TEST_CASE("The number of doublings follows from size and widths", "[nets]") {
   Config config = catgan_fixtures::tiny_config();
   config.g_widths = {8, 4, 4, 2, 2};

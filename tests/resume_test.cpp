@@ -20,15 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 /// `catgan train` with the tiny nets, to the folder "run" unless another is named.
-std::vector<std::string> train(const std::vector<std::string>& more,
-                               const std::string& out = "run") {
-  return std::vector<std::string>{"train", "--out", out} + tiny_flags() + more;
+std::vector<std::string> train(std::vector<std::string> more, const std::string& out = "run") {
+  more.insert(more.begin(), {"--out", out});
+  return train_tiny(more);
 }
 
 std::vector<std::string> files_in(const fs::path& folder) {
@@ -235,7 +230,8 @@ TEST_CASE("Killed at random moments, the newest checkpoint is always whole", "[r
 }
 
 TEST_CASE("A signal finishes the step, saves and ends with its code", "[resume][program]") {
-  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+  for (const auto& [signal, code] :
+       {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}, std::pair{SIGHUP, 129}}) {
     const Folder folder;
     Process process(train({"--steps", "1000000", "--checkpoint-interval", "0"}), folder.path());
     REQUIRE(process.wait_for("step 5/"));

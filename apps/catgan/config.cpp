@@ -119,6 +119,17 @@ void validate(const Config& config) {
   check<UsageError>(config.d_widths.size() == config.d_strides.size(),
                     "d_strides: ", config.d_strides.size(), " strides for ", config.d_widths.size(),
                     " d_widths; give one stride for each width");
+  // The encoder of PNG files counts bytes with int, and doubles what it has.
+  constexpr std::int64_t kMostGridBytes = std::int64_t{1} << 30;
+  const auto grid_bytes = [&](std::int64_t grid) {
+    return 3 * grid * grid * config.size * config.size;
+  };
+  int most = config.grid;
+  while (grid_bytes(most) > kMostGridBytes)
+    --most;
+  check<UsageError>(most == config.grid, "grid: ", config.grid, "x", config.grid, " pictures of ",
+                    config.size, "x", config.size, " are more than one PNG file can be made of; ",
+                    "choose at most --grid ", most, ", or a smaller --size");
   check<UsageError>(is_utf8(config.data), "data: the path ", config.data, " is not UTF-8, which ",
                     "config.json cannot hold; rename the folder, or give a link to it");
   check<UsageError>(config.steps > 0 || config.epochs > 0,

@@ -17,6 +17,12 @@ class UsageError : public whisker::Error {
   using whisker::Error::Error;
 };
 
+/// Not damaged, but written by a newer version of catgan.
+class FutureFormat : public whisker::InputError {
+ public:
+  using whisker::InputError::InputError;
+};
+
 enum class ZDistribution { uniform, normal };  // uniform is in (-1, 1)
 enum class Norm { batch, selu };               // batch norm + leaky ReLU, or SELU alone
 enum class DataRange { half, full };           // pictures in [-0.5, 0.5] or [-1, 1]
@@ -88,7 +94,7 @@ bool is_utf8(const std::string& text);
 /// All settings, in a fixed order, with the version of the form.
 std::string to_json(const Config& config);
 /// Reads what to_json() wrote. Throws whisker::InputError that begins with `source` and names the
-/// setting: unknown, missing, of the wrong type, or out of range.
+/// setting: unknown, missing, given twice, of the wrong type, or out of range; FutureFormat.
 Config config_from_json(const std::string& text, const std::string& source);
 
 /// A setting as the command line knows it.

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "config_fields.h"
+#include "json_text.h"
 
 namespace catgan {
 namespace {
@@ -75,7 +76,7 @@ struct JsonReader {
     throw InputError(str(source, ": ", field.name, ": wants ", wanted, ", got ", brief(given)));
   }
   static std::string brief(const Json& given) {
-    const std::string text = given.dump(-1, ' ', true, Json::error_handler_t::replace);
+    const std::string text = given.dump(-1, ' ', true);
     return text.size() <= 60 ? text : text.substr(0, 57) + "...";
   }
   static bool within(const Field& field, double v) { return v >= field.low && v <= field.high; }
@@ -204,6 +205,12 @@ struct TextReader {
   }
 };
 
+/// As JSON writes it, in one line of ASCII.
+std::string escaped(const std::string& text) {
+  const std::string quoted = Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 }  // namespace
 
 bool is_utf8(const std::string& text) try {
@@ -221,25 +228,22 @@ std::string to_json(const Config& config) {
 }
 
 Config config_from_json(const std::string& text, const std::string& source) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw InputError(str(source, ": is not JSON: ", error.what()));
-  }
+  Json json = parse_json(text, source);
   check<InputError>(json.is_object(), source, ": wants a JSON object, as `catgan config` prints");
   const auto format = json.find("format");
   check<InputError>(format != json.end() && format->is_number_integer(), source,
                     ": format is missing; take the settings from `catgan config`");
-  check<InputError>(*format == kFormat || *format == kFormatWithoutDevice, source, ": format ",
-                    format->dump(), ", but this catgan reads format ", kFormat,
-                    "; use the version of catgan that wrote it");
+  check<FutureFormat>(*format <= kFormat, source, ": format ", format->dump(),
+                      ", but this catgan reads format ", kFormat,
+                      "; a newer catgan wrote it, so use that one");
+  check<InputError>(*format >= kFormatWithoutDevice, source, ": there is no format ",
+                    format->dump());
   if (*format == kFormatWithoutDevice) json.emplace("device", "cpu");
   Config config;
   std::set<std::string> known{"format"};
   for_each_field(config, [&](const Field& field, const auto&) { known.insert(field.name); });
   for (const auto& [name, value] : json.items())
-    check<InputError>(known.contains(name), source, ": there is no setting ", name,
+    check<InputError>(known.contains(name), source, ": there is no setting ", escaped(name),
                       "; `catgan config` prints all there are");
   for_each_field(config, JsonReader{json, source});
   try {

@@ -29,7 +29,66 @@ nn::ConvBlockOptions block_options(const Config& config, int in, int out, int st
           .batch_norm = {.epsilon = config.norm_epsilon, .momentum = config.norm_momentum}};
 }
 
+using Shapes = std::map<std::string, Shape>;
+
+/// What a block's convolution and norm hold; both kinds of convolution have square kernels.
+void add_block(Shapes& shapes, const std::string& name, const Config& config, const Shape& weight,
+               std::int64_t out) {
+  shapes[name + ".conv.weight"] = weight;
+  shapes[name + ".conv.bias"] = {out};
+  if (config.norm != Norm::batch) return;
+  for (const char* part : {"gamma", "beta", "moving_mean", "moving_variance"})
+    shapes[str(name, ".norm.", part)] = {out};
+}
+
+constexpr std::int64_t kKernel = 5;
+
 }  // namespace
+
+Shapes generator_shapes(const Config& config) {
+  const std::vector<int>& widths = config.g_widths;
+  const std::int64_t dense = std::int64_t{config.base_size()} * config.base_size() * widths[0];
+  Shapes shapes{{"dense.weight", {dense, config.z_size}},
+                {"dense.bias", {dense}},
+                {"out.weight", {widths.back(), kKernel, kKernel, 3}},
+                {"out.bias", {3}}};
+  for (std::size_t i = 1; i < widths.size(); ++i)
+    add_block(shapes, str("up", i), config, {widths[i - 1], kKernel, kKernel, widths[i]},
+              widths[i]);
+  return shapes;
+}
+
+Shapes discriminator_shapes(const Config& config) {
+  Shapes shapes;
+  std::int64_t side = config.size, channels = 3;
+  for (std::size_t i = 0; i < config.d_widths.size(); ++i) {
+    const std::int64_t width = config.d_widths[i], stride = config.d_strides[i];
+    add_block(shapes, str("block", i + 1), config, {width, kKernel, kKernel, channels}, width);
+    side = (side + stride - 1) / stride;
+    channels = width;
+  }
+  shapes["dense.weight"] = {1, side * side * channels};
+  shapes["dense.bias"] = {1};
+  return shapes;
+}
+
+void check_shapes(const std::map<std::string, Tensor>& tensors, const Shapes& wanted,
+                  const std::string& what) {
+  std::string problems;
+  for (const auto& [name, shape] : wanted) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      problems += "\n  missing: " + name;
+    } else if (found->second.shape() != shape || found->second.dtype() != Dtype::float32) {
+      problems += str("\n  ", name, ": wants float32 ", shape, ", got ", found->second.dtype(), " ",
+                      found->second.shape());
+    }
+  }
+  for (const auto& [name, tensor] : tensors)
+    if (!wanted.contains(name)) problems += "\n  surplus: " + name;
+  check<InputError>(problems.empty(), what,
+                    ": the saved tensors do not fit the settings:", problems);
+}
 
 std::unique_ptr<nn::Module> make_generator(const Config& config, nn::Init& init) {
   auto net = std::make_unique<nn::Sequential>();

@@ -1,7 +1,9 @@
 // The generator and the discriminator.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include <whisker/layers/nn.h>
 
@@ -21,5 +23,14 @@ std::unique_ptr<whisker::nn::Module> make_generator(const Config& config, whiske
 /// Named "d". It normalises by the batch always: nothing ever reads its moving statistics.
 std::unique_ptr<whisker::nn::Module> make_discriminator(const Config& config,
                                                         whisker::nn::Init& init);
+
+/// The names and shapes of all parameters and buffers of the two, found without building them.
+std::map<std::string, whisker::Shape> generator_shapes(const Config& config);
+std::map<std::string, whisker::Shape> discriminator_shapes(const Config& config);
+
+/// Throws whisker::InputError that begins with `what` and lists how the tensors of a file differ
+/// from these shapes.
+void check_shapes(const std::map<std::string, whisker::Tensor>& tensors,
+                  const std::map<std::string, whisker::Shape>& wanted, const std::string& what);
 
 }  // namespace catgan

@@ -4,6 +4,8 @@
 
 #include <whisker/core/autograd.h>
 
+#include "training/finite.h"
+
 namespace catgan {
 
 using whisker::Tensor;
@@ -19,7 +21,11 @@ std::vector<Picture> draw_samples(const Config& config, whisker::nn::Module& gen
     Tensor z = Tensor::empty({kBatch, config.z_size});
     for (std::int64_t i = 0; i < kBatch; ++i)
       z.view_rows(i, i + 1).copy_from(draw_z(config, 1, key(begin + i)));
-    std::vector<Picture> batch = to_pictures(generator(z), config.data_range);
+    const Tensor drawn = generator(z);
+    whisker::check<whisker::NumericError>(is_finite(drawn), "pictures ", begin, " to ",
+                                          begin + kBatch - 1, " of the generator hold infinities ",
+                                          "or NaN, though its weights do not");
+    std::vector<Picture> batch = to_pictures(drawn, config.data_range);
     batch.resize(static_cast<std::size_t>(std::min(kBatch, count - begin)));
     std::move(batch.begin(), batch.end(), std::back_inserter(pictures));
   }

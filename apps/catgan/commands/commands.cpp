@@ -14,7 +14,13 @@ void add_seed_to(CLI::App& command, std::uint64_t& seed, const std::string& help
     set_setting(config, "seed", text);
     seed = config.seed;
   };
-  command.add_option_function<std::string>("--seed", read, help)->type_name("S")->take_last();
+  command.add_option_function<std::string>("--seed", read, help)->type_name("S");
+}
+
+void refuse_repeated_options(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options())
+      option->multi_option_policy(CLI::MultiOptionPolicy::Throw);
 }
 
 void print(const std::string& text) {

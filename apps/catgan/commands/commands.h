@@ -23,6 +23,9 @@ Command help_command(CLI::App& app);
 
 /// --seed S; it refuses what CLI11 would bend into the range, such as -1.
 void add_seed_to(CLI::App& command, std::uint64_t& seed, const std::string& help);
+/// Makes an option that is given twice to a command an error, CLI::ArgumentMismatch: of two
+/// different values neither can be meant.
+void refuse_repeated_options(CLI::App& app);
 /// Writes all of a text to standard output; throws whisker::IoError.
 void print(const std::string& text);
 

@@ -24,14 +24,14 @@ void ConfigFlags::add_settings_to(CLI::App& command) {
       command
           .add_flag_callback(
               "--no-flip", [this] { given["flip"] = "false"; }, "do not")
+          ->excludes(option)
           ->group("Settings");
     } else {
       option = command
                    .add_option_function<std::string>(
                        setting.flag, [this, name](const std::string& text) { given[name] = text; },
                        setting.help)
-                   ->type_name("")
-                   ->take_last();
+                   ->type_name("");
     }
     option->group("Settings");
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -6,9 +7,12 @@
 
 #include "commands/commands.h"
 #include "commands/config_flags.h"
+#include "terminal_text.h"
+#include "training/finite.h"
 #include "training/run_folder.h"
 #include "training/session.h"
 #include "training/stop_request.h"
+#include "training/trainer.h"
 #include "training/training_run.h"
 
 namespace catgan {
@@ -29,12 +33,14 @@ constexpr const char* kFooter = R"(Examples:
 
 No other flag is needed. The weights after N steps are the same bits whether a run was interrupted
 or not, with any number of threads. Flags that change what a step does are refused.
+A run that was killed in its last moments gets what it lacks: its last grid, the end of its log.
 If the newest checkpoint is damaged, the one before is used, and the bad one renamed to .bad.)";
 
 /// The settings of a run folder, and the checkpoint to start from if there is one.
 struct SavedRun {
   Config config;
   std::optional<Checkpoint> checkpoint;
+  std::filesystem::path source;  // of the checkpoint
   std::vector<std::string> notes;
 };
 
@@ -68,7 +74,21 @@ SavedRun load_run(const RunFolder& folder) {
     saved.notes.push_back("config.json is gone: the settings are those of the checkpoint");
   }
   saved.checkpoint = std::move(found.checkpoint);
+  saved.source = found.path;
   return saved;
+}
+
+/// Before anything is allocated for it.
+void check_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& source) {
+  try {
+    check_nets(checkpoint.config, checkpoint.tensors);
+    check_finite(checkpoint.tensors, "the saved state");
+  } catch (const whisker::InputError& error) {
+    throw whisker::InputError(str(source.string(), ": ", error.what()));
+  } catch (const whisker::NumericError& error) {
+    throw whisker::NumericError(
+        str(source.string(), ": ", error.what(), "; remove the file to go on from the one before"));
+  }
 }
 
 /// Throws UsageError with the list of differences that would make it another run.
@@ -101,6 +121,7 @@ int resume(const ResumeOptions& options) {
   Config config = saved.config;
   options.flags.apply_to(config);
   check_same_run(before, config);
+  if (saved.checkpoint) check_checkpoint(*saved.checkpoint, saved.source);
   const MachineScope machine(config);
 
   Console console;
@@ -108,12 +129,14 @@ int resume(const ResumeOptions& options) {
   const std::int64_t step = saved.checkpoint ? saved.checkpoint->step : 0;
   const std::int64_t total = config.total_steps(data.pictures.size());
   if (saved.checkpoint) check_same_data(options, *saved.checkpoint, data);
-  if (step >= total) {
+  if (step > total || (step == total && is_complete(config, folder, step))) {
+    for (const std::string& note : saved.notes)
+      console.line(note);
     console.line(str("the run is finished: step ", step, " of ", total, "; to go on, give more ",
-                     "steps: catgan resume ", options.run, " --steps ", step * 2));
+                     "steps: catgan resume ", shell_word(options.run), " --steps ",
+                     std::min(step * 2, kMostSteps)));
     return 0;
   }
-  cut_statistics(folder.stats_file(), step);
   whisker::write_file_atomically(folder.config_file(), to_json(config));
   RunLog log(console, folder.log_file());
   log.line(str("resuming ", folder.path().string(), " at step ", step, " of ", total));

@@ -44,7 +44,6 @@ int train(const TrainOptions& options) {
   const TrainingData data = load_data_with_bar(config, console);
   const RunFolder folder = RunFolder::create(config, options.out);
   whisker::write_file_atomically(folder.config_file(), to_json(config));
-  whisker::write_file_atomically(folder.census_file(), data.census);
   RunLog log(console, folder.log_file());
   log.line("run folder: " + folder.path().string());
   log.line(data.summary.substr(0, data.summary.find_last_not_of('\n') + 1));
@@ -59,8 +58,7 @@ Command train_command(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("train", "Train on drawn cats, or on a folder of pictures");
   auto options = std::make_shared<TrainOptions>();
   parser->add_option("--out", options->out, "run folder; default runs/NNNNN-PRESET-DATA")
-      ->type_name("DIR")
-      ->take_last();
+      ->type_name("DIR");
   options->flags.add_all_to(*parser);
   parser->footer(kFooter);
   return {parser, [options] { return train(*options); }};

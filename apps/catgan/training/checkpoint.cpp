@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include <whisker/core/folder_entries.h>
 #include <whisker/core/safetensors.h>
 
 namespace catgan {
@@ -56,12 +57,13 @@ fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
 std::vector<fs::path> list_checkpoints(const fs::path& folder) {
   std::vector<std::pair<std::int64_t, fs::path>> found;
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+  const bool there = fs::exists(folder, error);
+  check<IoError>(!error, folder.string(), ": cannot be examined: ", error.message());
+  if (!there) return {};
+  for (const std::string& name : folder_entries(folder)) {
     std::int64_t step = 0;
-    if (parse_name(it->path().filename().string(), step)) found.emplace_back(step, it->path());
+    if (parse_name(name, step)) found.emplace_back(step, folder / name);
   }
-  check<IoError>(!error || error == std::errc::no_such_file_or_directory, folder.string(),
-                 ": the checkpoints cannot be listed: ", error.message());
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;
   for (auto& [step, path] : found)
@@ -69,7 +71,7 @@ std::vector<fs::path> list_checkpoints(const fs::path& folder) {
   return paths;
 }
 
-fs::path save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, int keep) {
+fs::path save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const fs::path path = checkpoint_path(folder, checkpoint.step);
   save_safetensors(path, {.tensors = checkpoint.tensors,
                           .metadata = {{"format", "pt"},
@@ -78,17 +80,26 @@ fs::path save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, i
                                        {"config", to_json(checkpoint.config)},
                                        {"data", checkpoint.data.to_string()},
                                        {"statistics", checkpoint.statistics}}});
+  return path;
+}
+
+void remove_old_checkpoints(const fs::path& folder, const fs::path& newest, int keep) {
   const std::vector<fs::path> all = list_checkpoints(folder);
   std::ptrdiff_t surplus = std::ssize(all) - std::max(keep, 1);
   for (const fs::path& old : all) {
     if (surplus <= 0) break;
-    if (old == path) continue;
+    if (old == newest) continue;
     std::error_code error;
     fs::remove(old, error);
     check<IoError>(!error, old.string(),
                    ": the old checkpoint cannot be removed: ", error.message());
     --surplus;
   }
+}
+
+fs::path save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, int keep) {
+  const fs::path path = save_checkpoint(folder, checkpoint);
+  remove_old_checkpoints(folder, path, keep);
   return path;
 }
 

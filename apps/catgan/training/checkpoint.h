@@ -14,12 +14,6 @@
 
 namespace catgan {
 
-/// The file is not damaged but of a newer version of catgan.
-class FutureFormat : public whisker::InputError {
- public:
-  using whisker::InputError::InputError;
-};
-
 struct Checkpoint {
   std::int64_t step = 0;
   Config config;
@@ -33,8 +27,14 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::
 /// The checkpoints of a folder, oldest first. Throws whisker::IoError.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& folder);
 
-/// Writes one atomically and, once it is durable, removes the oldest beyond `keep`; at least the
-/// new one stays. Returns its path. Throws whisker::IoError; the old ones are all there then.
+/// Writes one atomically. Returns its path. Throws whisker::IoError; the old ones are all there
+/// then.
+std::filesystem::path save_checkpoint(const std::filesystem::path& folder,
+                                      const Checkpoint& checkpoint);
+/// Removes the oldest beyond `keep`, but never `newest`. Throws whisker::IoError.
+void remove_old_checkpoints(const std::filesystem::path& folder,
+                            const std::filesystem::path& newest, int keep);
+/// Both.
 std::filesystem::path save_checkpoint(const std::filesystem::path& folder,
                                       const Checkpoint& checkpoint, int keep);
 

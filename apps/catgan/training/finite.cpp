@@ -18,6 +18,12 @@ bool is_finite(const Tensor& tensor) {
   return first.item() == whisker::kAllFinite;
 }
 
+void check_finite(const std::map<std::string, Tensor>& tensors, const std::string& source) {
+  for (const auto& [name, tensor] : tensors)
+    whisker::check<whisker::NumericError>(is_finite(tensor), source, ": the first bad tensor is ",
+                                          name, ", which holds an infinity or NaN");
+}
+
 namespace {
 
 class BadLayerObserver : public whisker::nn::ForwardObserver {

@@ -9,11 +9,14 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include <whisker/core/atomic_file.h>
+#include <whisker/core/folder_entries.h>
 #include <whisker/core/input_file.h>
+
+#include "json_text.h"
+#include "terminal_text.h"
 
 namespace catgan {
 namespace {
@@ -31,6 +34,7 @@ stats.jsonl   one JSON object for each interval: step, epoch, d_loss and g_loss 
               real), img_per_s, seconds, peak_rss_mb
 samples/      reals.png: pictures that D learns from
               step-NNNNNN.png: what G makes of the same random numbers, step by step
+pictures/     what `catgan sample` drew, a folder for each checkpoint and seed
 checkpoints/  step-NNNNNNNN.safetensors: weights (g., d., ema.), optimizer state (g_adam., d_adam.)
               and, in the metadata, the settings
 
@@ -38,7 +42,8 @@ checkpoints/  step-NNNNNNNN.safetensors: weights (g., d., ema.), optimizer state
   catgan resume FOLDER --steps N    the same, up to step N
   catgan sample FOLDER --count 16   draw new pictures
 
-Deleting anything but checkpoints/ loses nothing that training needs.
+Deleting anything but checkpoints/ loses nothing that training needs. What could not be written,
+because the disk was full, say, is missing here: the last lines that the run printed name it.
 )";
 
 std::string reason() {
@@ -82,16 +87,14 @@ fs::path make_numbered(const Config& config) {
   const fs::path root = "runs";
   make_folder(root);
   int next = 0;
-  std::error_code error;
-  for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
+  for (const std::string& name : folder_entries(root)) {
     int number = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
     if (parsed.ec == std::errc() && number >= 0 && number < 1000000000)
       next = std::max(next, number + 1);
   }
-  check<IoError>(!error, root.string(), ": cannot be listed: ", error.message());
   while (true) {
+    std::error_code error;
     char number[16];
     std::snprintf(number, sizeof number, "%05d", next++);
     const fs::path path = root / str(number, "-", config.preset, "-", data_name(config));
@@ -125,19 +128,17 @@ RunFolder::~RunFolder() {
 
 RunFolder RunFolder::create(const Config& config, const fs::path& out) {
   if (!out.empty()) {
-    std::error_code error;
-    const bool is_other = fs::exists(out, error) && !fs::is_directory(out, error);
-    check<UsageError>(!is_other, "--out: ", out.string(), " is a file; name a new folder");
-    const bool occupied = fs::is_directory(out, error) && !fs::is_empty(out, error);
-    check<IoError>(!error || error == std::errc::no_such_file_or_directory, out.string(),
-                   ": cannot be read: ", error.message());
-    check<UsageError>(!occupied, "--out: ", out.string(), " is not empty; name a new folder, or ",
-                      "go on with the run in it: catgan resume ", out.string());
+    if (is_there(out)) {
+      check<UsageError>(fs::is_directory(out), "--out: ", out.string(),
+                        " is a file; name a new folder");
+      check<UsageError>(folder_entries(out).empty(), "--out: ", out.string(),
+                        " is not empty; name a new folder, or go on with the run in it: ",
+                        "catgan resume ", shell_word(out.string()));
+    }
     make_folder(out);
   }
   RunFolder folder(out.empty() ? make_numbered(config) : out);
   folder.make_subfolders();
-  write_file_atomically(folder.path_ / "README.txt", kReadme);
   return folder;
 }
 
@@ -159,6 +160,10 @@ void RunFolder::make_subfolders() const {
     remove_stale_temporaries(folder);
 }
 
+void RunFolder::write_readme() const {
+  write_file_atomically(readme_file(), kReadme);
+}
+
 fs::path RunFolder::grid_file(std::int64_t step) const {
   char name[48];
   std::snprintf(name, sizeof name, "step-%06lld.png", static_cast<long long>(step));
@@ -175,22 +180,34 @@ std::string read_text_file(const fs::path& path) {
   return text;
 }
 
-void cut_statistics(const fs::path& path, std::int64_t step) {
-  std::error_code error;
-  if (!fs::exists(path, error)) return;
+namespace {
+
+/// The step of a line of statistics; -1 if it is none.
+std::int64_t step_of(const std::string& line) try {
+  const auto json = parse_json(line, "statistics");
+  const auto found = json.is_object() ? json.find("step") : json.end();
+  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : -1;
+} catch (const InputError&) {
+  return -1;
+}
+
+}  // namespace
+
+int cut_statistics(const fs::path& path, std::int64_t step) {
+  if (!is_there(path)) return 0;
+  int dropped = 0;
   const std::string text = read_text_file(path);
   std::string kept;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string line = text.substr(begin, end - begin);
     begin = end + 1;
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_object()) continue;
-    const auto found = json.find("step");
-    if (found == json.end() || !found->is_number_integer()) continue;
-    if (found->get<std::int64_t>() <= step) kept += line + "\n";
+    const std::int64_t of_line = step_of(line);
+    if (of_line < 0) ++dropped;
+    if (of_line >= 0 && of_line <= step) kept += line + "\n";
   }
   if (kept != text) write_file_atomically(path, kept);
+  return dropped;
 }
 
 }  // namespace catgan

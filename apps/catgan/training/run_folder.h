@@ -11,10 +11,11 @@ namespace catgan {
 /// An open, locked run folder. Only one process can train in it at a time.
 class RunFolder {
  public:
-  /// Makes runs/<NNNNN>-<preset>-<data>, or `out` if it is given, with its sub-folders and README.
-  /// Throws UsageError if `out` holds something already, whisker::IoError.
+  /// Makes runs/<NNNNN>-<preset>-<data>, or `out` if it is given, with its sub-folders. Throws
+  /// UsageError if `out` holds something already, whisker::IoError.
   static RunFolder create(const Config& config, const std::filesystem::path& out);
-  /// Opens one that is there. Throws whisker::InputError if it is no run folder, whisker::IoError.
+  /// Opens one that is there, and removes what killed writers left in it. Throws
+  /// whisker::InputError if it is no run folder, whisker::IoError.
   static RunFolder open(const std::filesystem::path& folder);
 
   RunFolder(RunFolder&& other) noexcept;
@@ -26,9 +27,13 @@ class RunFolder {
   std::filesystem::path log_file() const { return path_ / "log.txt"; }
   std::filesystem::path stats_file() const { return path_ / "stats.jsonl"; }
   std::filesystem::path census_file() const { return path_ / "census.txt"; }
+  std::filesystem::path readme_file() const { return path_ / "README.txt"; }
   std::filesystem::path samples() const { return path_ / "samples"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path reals_file() const { return samples() / "reals.png"; }
   std::filesystem::path grid_file(std::int64_t step) const;
+  /// What explains the folder to those who find it. Throws whisker::IoError.
+  void write_readme() const;
 
  private:
   explicit RunFolder(std::filesystem::path path);
@@ -41,8 +46,9 @@ class RunFolder {
 /// A small text file. Throws whisker::InputError (no regular file, too large), whisker::IoError.
 std::string read_text_file(const std::filesystem::path& path);
 
-/// Cuts a file of JSON lines behind the last one whose "step" is at most `step`, and drops lines
-/// that are no such objects: a resumed run writes the later ones again.
-void cut_statistics(const std::filesystem::path& path, std::int64_t step);
+/// Cuts a file of JSON lines behind the last one whose "step" is at most `step`, as a resumed run
+/// writes the later ones again, and drops lines that are no such objects. Returns how many of those
+/// there were. Throws whisker::IoError, whisker::InputError if it is no regular file.
+int cut_statistics(const std::filesystem::path& path, std::int64_t step);
 
 }  // namespace catgan

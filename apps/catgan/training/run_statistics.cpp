@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 
-#include <nlohmann/json.hpp>
+#include "json_text.h"
 
 namespace catgan {
 
@@ -32,8 +32,8 @@ std::string RunStatistics::to_json() const {
 }
 
 RunStatistics RunStatistics::from_json(const std::string& text, const std::string& source) {
+  const nlohmann::ordered_json json = parse_json(text, source + ": statistics");
   try {
-    const auto json = nlohmann::json::parse(text);
     RunStatistics result;
     json.at("steps").get_to(result.steps_);
     json.at("seconds").get_to(result.seconds);

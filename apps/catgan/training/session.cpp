@@ -53,8 +53,7 @@ TrainingData load_data_with_bar(const Config& config, Console& console) {
   const char* doing = config.data.empty() ? "drawing cats  " : "reading pictures  ";
   TrainingData data = load_training_data(config, [&](std::size_t done, std::size_t total) {
     throw_if_stopped();
-    console.bar(doing +
-                progress_bar(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total)));
+    console.bar(doing, static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
   });
   console.clear_bar();
   throw_if_stopped();

@@ -11,10 +11,18 @@ namespace catgan {
 namespace {
 
 std::atomic<int> received{0};
+std::atomic<bool> asked{false};  // by somebody who can ask again
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler must not wait");
 
 extern "C" void on_signal(int signal) {
-  if (received.exchange(signal) != 0) _exit(exit_code_of(signal));
+  int none = 0;
+  received.compare_exchange_strong(none, signal);
+  if (signal != SIGHUP && asked.exchange(true)) _exit(exit_code_of(signal));
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 void handle(int signal, void (*handler)(int)) {
@@ -31,6 +39,7 @@ void handle(int signal, void (*handler)(int)) {
 void catch_stop_signals() {
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
+  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_signal);
   // The call that fails then says why.
   handle(SIGPIPE, SIG_IGN);
   handle(SIGXFSZ, SIG_IGN);

@@ -1,5 +1,6 @@
 #include "training/trainer.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <string_view>
 #include <typeinfo>
@@ -94,6 +95,26 @@ std::int64_t take_count(nn::StateDict& part, const std::string& name, const std:
   const auto count = static_cast<std::int64_t>(found->second.item());
   part.erase(found);
   return count;
+}
+
+/// The article's moving statistics are literally what its notebook has.
+bool is_debiased(const Config& config) {
+  return config.preset != "article" && config.norm == Norm::batch;
+}
+
+/// Takes out of a generator's moving statistics what is left of their initial values, 0 and 1:
+/// after n updates of momentum m they weigh m^n, which is much in a young run (Kingma & Ba 2015 do
+/// the same to Adam's moments).
+void debias_statistics(const Config& config, nn::Module& net, std::int64_t steps) {
+  const double updates = static_cast<double>(steps) * config.norm_updates;
+  const double left = std::pow(config.norm_momentum, updates);
+  if (!is_debiased(config) || left >= 1.0) return;
+  const NoGrad no_grad;
+  for (const auto& [name, statistic] : net.buffers()) {
+    const double initial = name.ends_with("moving_variance") ? 1.0 : 0.0;
+    const Tensor gained = affine(statistic, 1.0 / (1.0 - left), -left * initial / (1.0 - left));
+    Tensor(statistic).copy_from(initial > 0.0 ? relu(gained) : gained);
+  }
 }
 
 /// Why a loss is not finite; the nets are run again and watched.
@@ -267,10 +288,11 @@ void Trainer::fail(std::int32_t first_bad, const Tensor& real, const Tensor& z) 
 }
 
 void Trainer::with_sampling_generator(const std::function<void(nn::Module&)>& use) {
-  if (ema_) {
+  if (ema_ || is_debiased(config_)) {
     nn::Init init(config_.seed);
     const std::unique_ptr<nn::Module> copy = make_generator(config_, init);
-    copy->load_state_dict(ema_->state_dict());
+    copy->load_state_dict(ema_ ? ema_->state_dict() : g_->state_dict());
+    debias_statistics(config_, *copy, steps_);
     copy->eval();
     return use(*copy);
   }
@@ -316,18 +338,32 @@ void Trainer::load_state(const std::map<std::string, Tensor>& saved) {
 }
 
 void Trainer::check_finite() {
-  for (const auto& [name, tensor] : state())
-    check<NumericError>(is_finite(tensor), "the first bad tensor is ", name);
+  catgan::check_finite(state(), "the state");
+}
+
+void check_nets(const Config& config, const std::map<std::string, Tensor>& state) {
+  check_shapes(part_of(state, "g"), generator_shapes(config), "g");
+  check_shapes(part_of(state, "d"), discriminator_shapes(config), "d");
 }
 
 std::unique_ptr<nn::Module> load_generator(const Config& config,
-                                           const std::map<std::string, Tensor>& state) {
-  nn::Init init(config.seed);
-  std::unique_ptr<nn::Module> net = make_generator(config, init);
+                                           const std::map<std::string, Tensor>& state,
+                                           const std::string& source) {
+  std::map<std::string, Tensor> rest = state;
+  const std::int64_t steps = take_count(rest, "steps", source);
   nn::StateDict weights = part_of(state, "ema");
+  const std::string prefix = weights.empty() ? "g" : "ema";
   if (weights.empty()) weights = part_of(state, "g");
   weights.erase("updates");
+  check_shapes(weights, generator_shapes(config), source + ": " + prefix);
+  // G's own too if the averages are drawn from: they follow it, and are worth nothing then.
+  for (const auto& [name, tensor] : state)
+    if (name.starts_with("g.") || name.starts_with("ema."))
+      catgan::check_finite({{name, tensor}}, source);
+  nn::Init init(config.seed);
+  std::unique_ptr<nn::Module> net = make_generator(config, init);
   nn::copy_state(weights, net->state_dict(), "generator");
+  debias_statistics(config, *net, steps);
   net->eval();
   return net;
 }

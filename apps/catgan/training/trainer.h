@@ -49,7 +49,8 @@ class Trainer {
   void use_graph(bool use) { uses_graph_ = use; }
 
   /// Calls use(net) with the generator that samples are drawn from, in evaluation mode: a copy with
-  /// the averages where the configuration has them, else G itself.
+  /// the averages where the configuration has them, else of G, and with moving statistics that no
+  /// longer remember their initial values. The preset article has G itself, as the article does.
   void with_sampling_generator(const std::function<void(whisker::nn::Module&)>& use);
 
   /// Handles to everything that a step reads or changes: g.*, d.*, g_adam.*, d_adam.*, ema.*,
@@ -94,9 +95,16 @@ class Trainer {
   std::optional<whisker::Graph> graph_;
 };
 
-/// The generator that a state's tensors describe, for sampling: the averaged one if it is there.
-/// Throws whisker::InputError if they do not fit the configuration.
+/// Throws whisker::InputError if the nets in a state's tensors are not those of the configuration.
+/// Nothing is allocated for it, whatever sizes the configuration claims.
+void check_nets(const Config& config, const std::map<std::string, whisker::Tensor>& state);
+
+/// The generator that a state's tensors describe, for sampling: the averaged one if it is there,
+/// with its moving statistics as Trainer::with_sampling_generator() has them. Throws
+/// whisker::InputError if they do not fit the configuration, whisker::NumericError with the name of
+/// the first tensor that is not finite; `source` begins the messages.
 std::unique_ptr<whisker::nn::Module> load_generator(
-    const Config& config, const std::map<std::string, whisker::Tensor>& state);
+    const Config& config, const std::map<std::string, whisker::Tensor>& state,
+    const std::string& source = "generator");
 
 }  // namespace catgan

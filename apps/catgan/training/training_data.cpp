@@ -98,7 +98,6 @@ TrainingData load_training_data(const Config& config, const DataProgress& progre
   check<UsageError>(config.steps_per_epoch(data.pictures.size()) > 0, "batch: ", config.batch,
                     " is more than the ", data.pictures.size(),
                     " pictures there are; choose a smaller --batch, or more pictures");
-  constexpr std::int64_t kMostSteps = 4'000'000'000;  // random numbers are named by 32 bits of it
   check<UsageError>(config.total_steps(data.pictures.size()) <= kMostSteps,
                     "epochs: ", config.epochs, " take ", config.total_steps(data.pictures.size()),
                     " steps, at most ", kMostSteps, " are possible; choose fewer --epochs");

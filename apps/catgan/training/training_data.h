@@ -32,6 +32,9 @@ struct TrainingData {
   std::vector<std::string> notes;
 };
 
+/// Random numbers are named by 32 bits of the step.
+inline constexpr std::int64_t kMostSteps = 4'000'000'000;
+
 using DataProgress = std::function<void(std::size_t done, std::size_t total)>;
 
 /// Loads the folder of the configuration, or draws cats. Throws what load_dataset() throws, and
