@@ -138,13 +138,12 @@ TEST_CASE("Settings of a newer catgan are refused as such", "[config]") {
   };
   const auto present = Json::parse(to_json(make_preset("demo")))["format"].get<int>();
   CHECK_THAT(complaint(present + 1), ContainsSubstring("a newer catgan wrote it, so use that one"));
-  CHECK(complaint(0).empty());
   CHECK_THAT(complaint_about("format", 0), ContainsSubstring("there is no format 0"));
 }
 
 TEST_CASE("A setting that is given twice is refused", "[config]") {
   std::string text = to_json(make_preset("demo"));
-  text.insert(text.find("\"batch\""), "\"batch\": 7, ");
+  text.insert(text.find("\"batch\":"), "\"batch\": 7, ");
   CHECK_THAT(message_of<InputError>([&] { config_from_json(text, "my.json"); }),
              ContainsSubstring("my.json: has \"batch\" twice"));
 }

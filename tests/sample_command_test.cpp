@@ -159,8 +159,8 @@ TEST_CASE("What a file says is printed escaped", "[sample][program]") {
   save_changed(folder / "run", folder / "c.safetensors",
                [](auto& file) { file.tensors["ema.\x1b[31m"] = file.tensors.at("ema.out.bias"); });
   fs::copy_file(folder / "c.safetensors", folder / "\x1b[31m.safetensors");
-  for (const char* name : {"a.safetensors", "b.safetensors", "c.safetensors",
-                           "\x1b[31m.safetensors", "\x1b[31m", "--\x1b[31m"}) {
+  for (const char* name :
+       {"a.safetensors", "b.safetensors", "c.safetensors", "\x1b[31m.safetensors", "\x1b[31m"}) {
     const Outcome outcome = run_catgan({"sample", name}, folder.path());
     CHECK(outcome.code != 0);
     CHECK(outcome.err.find('\x1b') == std::string::npos);

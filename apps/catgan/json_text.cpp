@@ -15,8 +15,11 @@ using Json = nlohmann::ordered_json;
 Json parse_json(const std::string& text, const std::string& source) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   const auto look = [&](int depth, Json::parse_event_t event, const Json& value) {
-    check<InputError>(depth < kMostJsonLevels, source, ": is not JSON that catgan takes: it nests ",
-                      "deeper than ", kMostJsonLevels, " levels");
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    check<InputError>(!opens || depth < kMostJsonLevels, source,
+                      ": is not JSON that catgan takes: it nests ", "deeper than ", kMostJsonLevels,
+                      " levels");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {

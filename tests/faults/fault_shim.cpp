@@ -84,13 +84,18 @@ bool creates(int flags) {
   return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-/// oneDNN does not look whether it got memory for its kernels and jumps into what it did not get,
-/// so that one failure within it cannot be survived; check_room() of kernels/cpu/onednn.cpp sees to
-/// it that memory that is really short is noticed before.
+/// oneDNN does not look whether it got memory for its kernels and handles and jumps into what it
+/// did not get, so that one failure within it cannot be survived; check_room() of
+/// kernels/cpu/onednn.cpp sees to it that memory that is really short is noticed before. What it
+/// asks of operator new is not exempt.
 bool is_unchecked(void* caller) {
   Dl_info info{};
   return dladdr(caller, &info) != 0 && info.dli_fname &&
          std::strstr(info.dli_fname, "libdnnl") != nullptr;
+}
+
+bool allocation_fails(void* caller) {
+  return fails("malloc") && !is_unchecked(caller);
 }
 
 struct Report {
@@ -107,6 +112,7 @@ struct Report {
 
 }  // namespace
 
+#define WHISKER_CALLER __builtin_return_address(0)
 #define WHISKER_MODE(flags)                             \
   mode_t mode = 0;                                      \
   if (creates(flags)) {                                 \
@@ -119,28 +125,28 @@ struct Report {
 extern "C" {
 
 void* malloc(std::size_t size) {
-  return fails("malloc") ? nullptr : __libc_malloc(size);
+  return allocation_fails(WHISKER_CALLER) ? nullptr : __libc_malloc(size);
 }
 void* calloc(std::size_t count, std::size_t size) {
-  return fails("malloc") ? nullptr : __libc_calloc(count, size);
+  return allocation_fails(WHISKER_CALLER) ? nullptr : __libc_calloc(count, size);
 }
 void* realloc(void* old, std::size_t size) {
-  return fails("malloc") ? nullptr : __libc_realloc(old, size);
+  return allocation_fails(WHISKER_CALLER) ? nullptr : __libc_realloc(old, size);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
-  return fails("malloc") ? nullptr : __libc_memalign(alignment, size);
+  return allocation_fails(WHISKER_CALLER) ? nullptr : __libc_memalign(alignment, size);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  return fails("malloc") ? nullptr : __libc_memalign(alignment, size);
+  return allocation_fails(WHISKER_CALLER) ? nullptr : __libc_memalign(alignment, size);
 }
 int posix_memalign(void** result, std::size_t alignment, std::size_t size) {
-  if (fails("malloc")) return ENOMEM;
+  if (allocation_fails(WHISKER_CALLER)) return ENOMEM;
   *result = __libc_memalign(alignment, size);
   return *result ? 0 : ENOMEM;
 }
 
 void* mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset) {
-  if (!is_unchecked(__builtin_return_address(0)) && fails("mmap")) return MAP_FAILED;
+  if (!is_unchecked(WHISKER_CALLER) && fails("mmap")) return MAP_FAILED;
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, size, protection, flags, file, offset));
 }
 

@@ -1,5 +1,22 @@
 #include "pictures/stb_encode.h"
 
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+/// The encoder does not look whether it got memory for what it compresses.
+void* must_have(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+#define STBIW_MALLOC(size) must_have(std::malloc(size))
+#define STBIW_REALLOC(memory, size) must_have(std::realloc(memory, size))
+#define STBIW_FREE(memory) std::free(memory)
+
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
