@@ -26,8 +26,8 @@ constexpr const char* kFooter = R"(Examples:
   catgan cache --clear --older-than 30    remove what no training has used for 30 days
 
 `catgan train --data FOLDER` keeps the decoded pictures of a folder in a file, so that the next
-start need not decode them again: in $XDG_CACHE_HOME/catgan, else in ~/.cache/catgan. Removing such a file
-loses nothing, also while catgan trains; the next start decodes the pictures again.)";
+start need not decode them again: in $XDG_CACHE_HOME/catgan, else in ~/.cache/catgan. Removing such
+a file loses nothing, also while catgan trains; the next start decodes the pictures again.)";
 
 std::string in_megabytes(std::uintmax_t bytes) {
   char text[48];
