@@ -58,7 +58,7 @@ void check_cache(std::span<const std::uint8_t> bytes) {
   fuzz::require(loaded->has_value(), "a file that is there has content");
   const DecodedPictures& pictures = **loaded;
   fuzz::require(pictures.pixels.size() % (3 * kSize * kSize) == 0, "pictures are whole");
-  store_cache(file.path(), kKey, kSize, pictures);
+  store_cache(file.path(), kKey, "pictures", kSize, pictures);
   const auto again = load_cache(file.path(), kKey, kSize);
   fuzz::require(again && same(*again, pictures), "a cache comes back from its file as it was");
 }

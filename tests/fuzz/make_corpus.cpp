@@ -150,10 +150,10 @@ void add_caches(const Corpus& corpus) {
   DecodedPictures pictures;
   for (std::uint8_t i = 0; i < 24; ++i)
     pictures.pixels.push_back(i);
-  store_cache(corpus.file("dataset_cache", "two_pictures"), 0x6B6579, 2, pictures);
+  store_cache(corpus.file("dataset_cache", "two_pictures"), 0x6B6579, "pictures", 2, pictures);
   pictures.duplicates = 1;
   pictures.skipped = {{"a.jpg", Fault::truncated, "the JPEG is cut off"}, {"b", Fault::link, "?"}};
-  store_cache(corpus.file("dataset_cache", "skipped_files"), 0x6B6579, 2, pictures);
+  store_cache(corpus.file("dataset_cache", "skipped_files"), 0x6B6579, "pictures", 2, pictures);
 
   corpus.add("tuning", "all_kinds", R"({"format": "whisker-tuning-1", "devices": {"gpu": {
  "conv2d": [
