@@ -105,7 +105,7 @@ TEST_CASE("Wrong use exits with 2 and says what is right", "[cli][program]") {
           {{"resume", "x", "--steps", "3", "--steps", "4"}, 2, "--steps is given more than once"},
           {{"sample", "x", "--count", "3", "--count", "4"}, 2, "--count is given more than once"},
           {{"draw", "--out", "x", "--seed", "1", "--seed", "2"}, 2, "--seed is given more"},
-          {{"config", "--size", "1024", "--grid", "37", "--g-widths", "1,1"}, 2, "--grid 18"},
+          {{"config", "--size", "1024", "--grid", "37", "--g-widths", "1,1"}, 2, "--grid 13"},
       },
       folder.path());
   CHECK_FALSE(fs::exists(folder / "run"));
@@ -403,7 +403,7 @@ TEST_CASE("The cache of decoded pictures is named, listed and cleared", "[cli][p
   const auto catgan = [&](const Words& words) { return run_catgan(words, folder.path()); };
   CHECK_THAT(catgan({"cache"}).out, ContainsSubstring("0 caches"));
   CHECK(catgan({"draw", "--count", "8", "--size", "16", "--out", "pictures"}).code == 0);
-  const Outcome first = catgan(train({"--data", "pictures"}));
+  const Outcome first = catgan(train_tiny({"--data", "pictures"}));
   CHECK(first.code == 0);
   CHECK_THAT(first.out, ContainsSubstring("8 usable pictures, 1 entry skipped"));
   CHECK_THAT(first.out, ContainsSubstring("cached in ") && ContainsSubstring("catgan cache"));

@@ -161,11 +161,11 @@ TEST_CASE("A sample grid is no larger than one PNG file can be made of", "[confi
     config.grid = grid;
     return message_of<UsageError>([&] { validate(config); });
   };
-  CHECK_THAT(complaint(1024, 37), ContainsSubstring("choose at most --grid 18"));
-  CHECK_THAT(complaint(1024, 19), ContainsSubstring("choose at most --grid 18"));
-  CHECK(complaint(1024, 18).empty());
-  CHECK_THAT(complaint(512, 64), ContainsSubstring("choose at most --grid 36"));
-  CHECK(complaint(256, 64).empty());
+  CHECK_THAT(complaint(1024, 37), ContainsSubstring("choose at most --grid 13"));
+  CHECK_THAT(complaint(1024, 14), ContainsSubstring("choose at most --grid 13"));
+  CHECK(complaint(1024, 13).empty());
+  CHECK_THAT(complaint(256, 64), ContainsSubstring("choose at most --grid 52"));
+  CHECK(complaint(128, 64).empty());
 }
 
 TEST_CASE("Settings from before there were devices are those of a run on the CPU", "[config]") {

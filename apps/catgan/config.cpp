@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config_fields.h"
+#include "pictures/stb_encode.h"
 
 namespace catgan {
 namespace {
@@ -119,13 +120,12 @@ void validate(const Config& config) {
   check<UsageError>(config.d_widths.size() == config.d_strides.size(),
                     "d_strides: ", config.d_strides.size(), " strides for ", config.d_widths.size(),
                     " d_widths; give one stride for each width");
-  // The encoder of PNG files counts bytes with int, and doubles what it has.
-  constexpr std::int64_t kMostGridBytes = std::int64_t{1} << 30;
   const auto grid_bytes = [&](std::int64_t grid) {
-    return 3 * grid * grid * config.size * config.size;
+    const std::int64_t side = grid * config.size;
+    return (3 * side + 1) * side;
   };
   int most = config.grid;
-  while (grid_bytes(most) > kMostGridBytes)
+  while (grid_bytes(most) > kMaxPngBytes)
     --most;
   check<UsageError>(most == config.grid, "grid: ", config.grid, "x", config.grid, " pictures of ",
                     config.size, "x", config.size, " are more than one PNG file can be made of; ",
