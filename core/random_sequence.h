@@ -82,8 +82,9 @@ class RandomSequence {
 
   /// Standard normal by the Box-Muller transform.
   float normal() {
-    const double radius = std::sqrt(-2.0 * std::log(1.0 - double{uniform()}));
-    return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * double{uniform()}));
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - static_cast<double>(uniform())));
+    return static_cast<float>(radius *
+                              std::cos(2.0 * std::numbers::pi * static_cast<double>(uniform())));
   }
 
  private:

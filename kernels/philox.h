@@ -38,8 +38,8 @@ WHISKER_HOST_DEVICE constexpr float unit_float(std::uint32_t word) {
 /// Maps a word to [low, high), which rounding alone would not keep to. The product is exact in
 /// double, so that a compiler that fuses it with the sum changes no bit.
 WHISKER_HOST_DEVICE inline float uniform_float(std::uint32_t word, float low, float high) {
-  const double offset = double{high - low} * double{unit_float(word)};
-  const auto value = static_cast<float>(double{low} + offset);
+  const double offset = static_cast<double>(high - low) * static_cast<double>(unit_float(word));
+  const auto value = static_cast<float>(static_cast<double>(low) + offset);
   return value < high ? value : std::nextafter(high, low);
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include <whisker/core/safetensors.h>
+#include <whisker/kernels/cpu/implementations.h>
 #include <whisker/layers/nn.h>
 
 #include "catch.h"
@@ -354,6 +355,8 @@ TEST_CASE("every layer comes back from a safetensors file", "[layers]") {
 }
 
 TEST_CASE("layers take bfloat16 images and keep float32 parameters", "[layers][bfloat16]") {
+  if (default_device() == Device::cpu() && !kernels::cpu::has_native_bfloat16())
+    SKIP("this CPU has no bfloat16 arithmetic");
   for (const LayerCase& c : all_layers(1)) {
     INFO(c.name);
     const Tensor x = random_tensor(c.input, Dtype::bfloat16).set_requires_grad();
