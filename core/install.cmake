@@ -16,8 +16,8 @@ install(EXPORT whiskerTargets NAMESPACE whisker:: DESTINATION ${whisker_package_
 set(private_headers
     kernels/batch_norm.h kernels/elementwise.h kernels/matmul.h kernels/random.h
     kernels/resample2d.h
-    core/atomic_file.h core/backend.h core/crc32c.h core/input_file.h core/memory_pool.h
-    core/safetensors_header.h
+    core/atomic_file.h core/backend.h core/crc32c.h core/folder_entries.h core/input_file.h
+    core/memory_pool.h core/safetensors_header.h
     optim/updates.h)
 foreach(folder IN ITEMS kernels core core/ops layers optim)
   file(GLOB headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"

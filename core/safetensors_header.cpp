@@ -268,7 +268,7 @@ SafetensorsEntry checked_entry(const std::string& name, const RawEntry& raw,
     product *= dim == 0 ? 1 : dim;
     dims.push_back(static_cast<std::int64_t>(dim));
   }
-  if (!dtype) return entry;  // whose size nobody knows
+  if (!dtype) return entry;  // of unknown size
   entry.dtype = *dtype;
   if (entry.unsupported.empty()) entry.shape = Shape(std::span<const std::int64_t>(dims));
 

@@ -11,7 +11,7 @@ namespace {
 thread_local int call_depth = 0;
 thread_local ForwardObserver* observer = nullptr;
 // What the module that was called from outside reaches by visit().
-thread_local std::vector<const Module*> visited;
+thread_local std::vector<Module*> visited;
 
 struct DepthScope {
   DepthScope() { ++call_depth; }
@@ -70,7 +70,16 @@ void Module::assign_paths(const std::string& path) {
 
 void Module::check_visited() {
   if (std::find(visited.begin(), visited.end(), this) != visited.end()) return;
-  check(parameters().empty() && buffers().empty(), visited.front()->describe(),
+  // A copy of a child is trained and saved with it, as they share their tensors.
+  const auto known = [](const std::vector<NamedTensor>& own, const std::vector<NamedTensor>& all) {
+    return std::all_of(own.begin(), own.end(), [&](const NamedTensor& one) {
+      return std::any_of(all.begin(), all.end(), [&](const NamedTensor& other) {
+        return one.second.storage() == other.second.storage();
+      });
+    });
+  };
+  Module& root = *visited.front();
+  check(known(parameters(), root.parameters()) && known(buffers(), root.buffers()), root.describe(),
         ": forward() calls ", describe(),
         ", which visit() does not name, so that it is neither trained nor saved; add "
         "visitor.child(name, module) for it");

@@ -189,7 +189,7 @@ TEST_CASE("the census shows the first few of each fault and writes all", "[datas
   CHECK(text ==
         "cats: 40 usable pictures (2 of them copies of another), 6 entries skipped\n"
         "  truncated: 1\n"
-        "    evil??[31m.jpg: cut off\n"
+        "    evil\\x0a\\x1b[31m.jpg: cut off\n"
         "  not a picture: 5\n"
         "    t0.txt: why\n"
         "    t1.txt: why\n"

@@ -114,6 +114,10 @@ TEST_CASE("convolutions and products give the same bits with any number of threa
                       return conv2d(t[0], t[1], Tensor(), {.stride_h = 2, .stride_w = 2});
                     },
                     {random_tensor({13, 20, 22, in}), random_tensor({out, 5, 5, in})});
+  // 37 images make tasks of ten and a last one of seven.
+  check_threads("a prime number of images",
+                [](const Tensors& t) { return conv2d(t[0], t[1], Tensor(), {}); },
+                {random_tensor({37, 12, 12, 8}), random_tensor({16, 3, 3, 8})});
   check_threads("matmul", [](const Tensors& t) { return matmul(t[0], t[1]); },
                 {random_tensor({700, 301}), random_tensor({301, 129})});
   check_threads("dense, wide", [](const Tensors& t) { return matmul(t[0], t[1]); },

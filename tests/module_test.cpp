@@ -233,6 +233,27 @@ TEST_CASE("a frozen module passes gradients through and collects none", "[module
   }
 }
 
+TEST_CASE("forward() may call a copy of a child, which shares its parameters", "[module]") {
+  class Copying : public nn::Module {
+   public:
+    explicit Copying(nn::Init& init) : dense_({.in = 3, .out = 2}, init) {}
+    std::string describe() const override { return "Copying"; }
+    void visit(nn::ModuleVisitor& visitor) override { visitor.child("dense", dense_); }
+
+   protected:
+    Tensor forward(const Tensor& x) override {
+      nn::Dense copy = dense_;
+      return copy(x);
+    }
+
+   private:
+    nn::Dense dense_;
+  };
+  nn::Init init(1);
+  Copying net(init);
+  CHECK(net(Tensor::zeros({4, 3})).shape() == Shape{4, 2});
+}
+
 TEST_CASE("a module that forgets to visit a child with parameters is told at its first call",
           "[module][errors]") {
   class Forgetful : public nn::Module {

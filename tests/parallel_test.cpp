@@ -64,8 +64,7 @@ TEST_CASE("a parallel loop within another, and loops of several threads, run eve
   CHECK(visits == 4 * 50 * 30);
 }
 
-TEST_CASE("thousands of short loops end, with as many threads as the machine has not",
-          "[parallel]") {
+TEST_CASE("thousands of short loops end, with more threads than cores", "[parallel]") {
   const ThreadScope scope(9);
   std::int64_t sum = 0;
   for (int loop = 0; loop < 5000; ++loop) {

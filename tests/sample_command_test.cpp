@@ -90,6 +90,12 @@ TEST_CASE("Samples of two seeds, checkpoints or runs never share a folder", "[sa
   const Outcome outcome = run_catgan({"sample", "run", "--out", "mine"}, folder.path());
   CHECK(outcome.code == 2);
   CHECK(files_in(folder / "mine") == 1);
+
+  // Somebody's own folder stays as it is, names that look like ours included.
+  std::filesystem::create_directory(folder / "own");
+  write_text(folder / "own" / "thesis.pdf.123-4.tmp", "work");
+  CHECK(run_catgan({"sample", "run", "--out", "own"}, folder.path()).code == 2);
+  CHECK(read_text(folder / "own" / "thesis.pdf.123-4.tmp") == "work");
 }
 
 TEST_CASE("A generator with NaN is not sampled, and its tensor is named", "[sample][program]") {

@@ -18,7 +18,7 @@ Json parse_json(const std::string& text, const std::string& source) {
     const bool opens =
         event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
     check<InputError>(!opens || depth < kMostJsonLevels, source,
-                      ": is not JSON that catgan takes: it nests ", "deeper than ", kMostJsonLevels,
+                      ": is not JSON that catgan takes: it nests deeper than ", kMostJsonLevels,
                       " levels");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();

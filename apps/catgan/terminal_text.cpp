@@ -62,6 +62,13 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string printable_line(std::string_view text) {
+  std::string result;
+  for (const char c : printable(text))
+    result += c == '\n' || c == '\t' ? escaped({&c, 1}) : std::string(1, c);
+  return result;
+}
+
 std::string shell_word(std::string_view text) {
   if (text.starts_with('-')) return shell_word("./" + std::string(text));
   constexpr std::string_view kPlain =

@@ -49,7 +49,7 @@ void run_task(const Conv2dShape& shape, const T* x, const T* dy, float* dweight,
 
 WeightGradientTasks::WeightGradientTasks(const Conv2dShape& s) {
   constexpr double kTaskFlops = 4e6, kWorthSharing = 1e6;
-  constexpr double kFewTasks = 4.0, kMaxTasks = 16.0;
+  constexpr double kFewTasks = 4.0, kMaxTasks = 64.0;
   // A task's products should take far longer than writing, reading and adding its sums.
   constexpr double kFlopsPerSum = 2400.0;
   constexpr std::int64_t kSliceChannels = 16;  // at least, and a multiple: whole vectors

@@ -131,15 +131,19 @@ void run_task(const Forward& p, const T* x, const void* packed_weight, const flo
 
 }  // namespace
 
-std::int64_t images_per_task(const Conv2dShape& shape) {
+template <class T>
+std::int64_t images_per_task(const Conv2dShape& shape, bool with_bias) {
   constexpr double kTaskFlops = 8e6, kWorthSharing = 1e6;
-  constexpr double kFewTasks = 4.0, kMaxTasks = 32.0;
+  constexpr double kFewTasks = 4.0, kMaxTasks = 128.0;
   const double fewest = shape.flops() >= kWorthSharing ? kFewTasks : 1.0;
   const auto tasks =
       static_cast<std::int64_t>(std::clamp(shape.flops() / kTaskFlops, fewest, kMaxTasks));
   std::int64_t images = std::max<std::int64_t>((shape.batch + tasks - 1) / tasks, 1);
-  // Equal tasks run the same primitive, whose layout of the weight they share.
-  while (shape.batch % images != 0)
+  // All tasks read one copy of the weight, so the last and shorter one must want the same layout.
+  const auto layout = [&](std::int64_t n) {
+    return forward_primitive<T>(with_images(shape, n), with_bias)->desc.weights_desc();
+  };
+  while (shape.batch % images != 0 && layout(shape.batch % images) != layout(images))
     --images;
   return images;
 }
@@ -163,7 +167,7 @@ std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias) {
 template <class T>
 memory::desc forward_weight_layout(const Conv2dShape& shape, bool with_bias) {
   const std::int64_t images =
-      channel_tasks<T>(shape, with_bias) > 1 ? shape.batch : images_per_task(shape);
+      channel_tasks<T>(shape, with_bias) > 1 ? shape.batch : images_per_task<T>(shape, with_bias);
   return forward_primitive<T>(with_images(shape, images), with_bias)->desc.weights_desc();
 }
 
@@ -172,12 +176,16 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
                  T* y, Context& context) {
   const std::int64_t tasks = channel_tasks<T>(shape, bias != nullptr);
   if (tasks == 1) {
-    const std::int64_t images = images_per_task(shape);
-    const auto task = forward_primitive<T>(with_images(shape, images), bias != nullptr);
+    const std::int64_t images = images_per_task<T>(shape, bias != nullptr);
+    const auto whole = forward_primitive<T>(with_images(shape, images), bias != nullptr);
+    const std::int64_t rest = shape.batch % images;
+    const auto last =
+        rest > 0 ? forward_primitive<T>(with_images(shape, rest), bias != nullptr) : whole;
     const std::int64_t x_image = shape.in_h * shape.in_w * shape.in_channels;
     const std::int64_t y_image = shape.out_h() * shape.out_w() * shape.out_channels;
-    parallel_for(shape.batch, images, [&, &task = *task](std::int64_t begin, std::int64_t) {
-      run_task(task, x + begin * x_image, packed_weight, bias, y + begin * y_image, context);
+    parallel_for(shape.batch, images, [&](std::int64_t begin, std::int64_t end) {
+      run_task(end - begin == images ? *whole : *last, x + begin * x_image, packed_weight, bias,
+               y + begin * y_image, context);
     });
     return;
   }
@@ -202,6 +210,7 @@ void run_forward(const Conv2dShape& shape, const T* x, const void* packed_weight
   template PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive<T>(          \
       const Conv2dShape&);                                                                         \
   template std::int64_t channel_tasks<T>(const Conv2dShape&, bool);                                \
+  template std::int64_t images_per_task<T>(const Conv2dShape&, bool);                              \
   template memory::desc forward_weight_layout<T>(const Conv2dShape&, bool);                        \
   template void run_forward<T>(const Conv2dShape&, const T*, const void*, const float*, T*,        \
                                Context&);

@@ -28,9 +28,10 @@ PrimitivePtr<dnnl::convolution_backward_weights> backward_weight_primitive(
 template <class T>
 std::int64_t channel_tasks(const Conv2dShape& shape, bool with_bias);
 
-/// How many images one task takes where the batch is cut: a divisor of the batch. Tasks are large
+/// How many images one task takes where the batch is cut, the last one fewer. Tasks are large
 /// enough that starting them costs little, and many enough for the cores of a workstation.
-std::int64_t images_per_task(const Conv2dShape& shape);
+template <class T>
+std::int64_t images_per_task(const Conv2dShape& shape, bool with_bias);
 
 /// The layout of the weight that run_forward() reads.
 template <class T>

@@ -12,7 +12,7 @@ struct Window {
 };
 
 /// The parts of x and y between which the products are, and the convolution from one to the other.
-/// The rest of y is the bias, the rest of dx too, and both parts are empty where no product is.
+/// Outside of them y and dx are the bias. Both parts are empty where there is no product.
 struct Conv2dReach {
   Conv2dShape shape;
   Window x, y;

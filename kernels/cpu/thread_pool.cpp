@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
-#include <system_error>
 #include <thread>
 
 #include <whisker/kernels/cpu/onednn_threads.h>
@@ -128,12 +128,13 @@ void ThreadPool::wait_for_helpers() {
 void ThreadPool::start_helpers(int team) {
   if (shares_.size() < static_cast<std::size_t>(team))
     shares_ = std::vector<Share>(static_cast<std::size_t>(team));
-  for (; helpers_ < team - 1; ++helpers_) {
-    try {
+  if (helpers_ >= team - 1 || Clock::now() < next_start_) return;
+  try {
+    for (; helpers_ < team - 1; ++helpers_)
       std::thread([this, index = helpers_ + 1] { help(index); }).detach();
-    } catch (const std::system_error&) {
-      return;  // the system lends no more threads: the team does with those there are
-    }
+  } catch (const std::exception&) {
+    // The system lends no more threads or memory: the team does with the helpers there are.
+    next_start_ = Clock::now() + std::chrono::seconds(1);
   }
 }
 

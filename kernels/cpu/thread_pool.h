@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -58,7 +59,8 @@ class ThreadPool {
   std::atomic<int> inside_ = 0;           // helpers that work on loop_
   bool caller_sleeps_ = false;
 
-  std::vector<Share> shares_;  // of the one loop that runs
+  std::vector<Share> shares_;                           // of the one loop that runs
+  std::chrono::steady_clock::time_point next_start_{};  // of helpers, after a failure
 };
 
 }  // namespace whisker::inline v0_1::kernels::cpu

@@ -121,8 +121,9 @@ class Workers {
 std::string run_grid(const Launch& launch) {
   static Workers workers;
   GridRun grid(launch);
+  static const int cpus = cpu::usable_cpus();
   int threads = config().threads;
-  if (threads == 0) threads = cpu::usable_cpus();
+  if (threads == 0) threads = cpus;
   if (kChecking) threads = 1;  // the checker's records have no locks
   const auto useful =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(threads, 1)), grid.blocks());

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <memory>
 
@@ -7,7 +8,7 @@
 #include "commands/commands.h"
 #include "config.h"
 #include "pictures/cache_folder.h"
-#include "pictures/census.h"
+#include "terminal_text.h"
 
 namespace catgan {
 namespace {
@@ -47,12 +48,13 @@ std::string to_text(fs::file_time_type time) {
 }
 
 std::string describe(const CacheFile& cache) {
-  std::string text = str("  ", printable(cache.path.filename().string()), "\n    ",
+  std::string text = str("  ", printable_line(cache.path.filename().string()), "\n    ",
                          in_megabytes(cache.bytes), ", last used ", to_text(cache.last_use));
   if (!cache.problem.empty()) return text + str(", of no use: ", cache.problem, "\n");
   const int side = cache.info.image_size;
   return text + str(", ", cache.info.pictures, cache.info.pictures == 1 ? " picture" : " pictures",
-                    " of ", side, "x", side, " from ", printable(cache.info.picture_folder), "\n");
+                    " of ", side, "x", side, " from ", printable_line(cache.info.picture_folder),
+                    "\n");
 }
 
 std::string count_of(std::size_t count, std::uintmax_t bytes) {
@@ -80,7 +82,7 @@ int run(const CacheOptions& options) {
     lines += describe(cache);
   }
   if (options.clear && fs::is_directory(folder)) whisker::remove_stale_temporaries(folder);
-  const std::string where = printable(folder.string());
+  const std::string where = printable_line(folder.string());
   print(str(where, ": ", options.clear ? "removed " : "", count_of(count, bytes), "\n", lines));
   return 0;
 }

@@ -118,11 +118,16 @@ void claim_folder(const fs::path& out, const std::string& sampling) {
       !error && fs::is_directory(out), out.string(),
       ": the folder cannot be made: ", error ? error.message() : std::string("a file is there"));
   const fs::path note = out / "sampling.json";
+  const std::vector<std::string> entries = whisker::folder_entries(out);
+  // A sampling that was killed before its note stood leaves the note's temporary file alone.
+  const bool only_begun = std::all_of(entries.begin(), entries.end(), [](const std::string& name) {
+    return name.starts_with("sampling.json.") && name.ends_with(".tmp");
+  });
+  check<UsageError>(
+      only_begun || (fs::exists(note) && read_text_file(note) == sampling), "--out: ", out.string(),
+      " holds other files than those of this checkpoint and seed; name a new ", "folder");
   whisker::remove_stale_temporaries(out);
-  if (whisker::folder_entries(out).empty()) return whisker::write_file_atomically(note, sampling);
-  check<UsageError>(fs::exists(note) && read_text_file(note) == sampling, "--out: ", out.string(),
-                    " holds other files than those of this checkpoint and seed; name a new ",
-                    "folder");
+  if (only_begun) whisker::write_file_atomically(note, sampling);
 }
 
 int sample(const SampleOptions& options) {

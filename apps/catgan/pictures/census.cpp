@@ -7,6 +7,8 @@
 
 #include <whisker/core/atomic_file.h>
 
+#include "terminal_text.h"
+
 namespace catgan {
 namespace {
 
@@ -33,16 +35,9 @@ std::string count_formats(const std::vector<const SkippedFile*>& files) {
 
 }  // namespace
 
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
-  return text;
-}
-
 std::string Census::to_text(std::size_t examples_per_fault) const {
-  std::string text =
-      str(printable(folder), ": ", usable, usable == 1 ? " usable picture" : " usable pictures");
+  std::string text = str(printable_line(folder), ": ", usable,
+                         usable == 1 ? " usable picture" : " usable pictures");
   if (duplicates > 0) text += str(" (", duplicates, " of them copies of another)");
   text += str(", ", skipped.size(), skipped.size() == 1 ? " entry" : " entries", " skipped\n");
 
@@ -54,7 +49,8 @@ std::string Census::to_text(std::size_t examples_per_fault) const {
                 fault == Fault::foreign_format ? count_formats(files) : "", "\n");
     const std::size_t shown = std::min(examples_per_fault, files.size());
     for (std::size_t i = 0; i < shown; ++i)
-      text += str("    ", printable(files[i]->path), ": ", printable(files[i]->reason), "\n");
+      text +=
+          str("    ", printable_line(files[i]->path), ": ", printable_line(files[i]->reason), "\n");
     if (files.size() > shown) text += str("    and ", files.size() - shown, " more\n");
   }
   return text;

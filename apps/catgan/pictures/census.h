@@ -10,9 +10,6 @@
 
 namespace catgan {
 
-/// The text with ? for what a terminal would obey: files may be named with line ends or commands.
-std::string printable(std::string text);
-
 struct SkippedFile {
   std::string path;  // relative to the folder
   Fault fault = Fault::not_a_picture;

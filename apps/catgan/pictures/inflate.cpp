@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <vector>
 
 #include "pictures/image_check.h"
@@ -56,7 +57,7 @@ class BitReader {
 class HuffmanCode {
  public:
   /// lengths[symbol] in bits, 0 for a symbol without a code.
-  HuffmanCode(std::span<const std::uint8_t> lengths, const char* name) {
+  HuffmanCode(std::span<const std::uint8_t> lengths, std::string_view name) {
     for (const std::uint8_t length : lengths)
       ++counts_[length];
     counts_[0] = 0;
@@ -94,15 +95,16 @@ class HuffmanCode {
   }
 
  private:
-  // A single code of one bit, or none at all, is the only incomplete set that is allowed.
-  void check_complete(const char* name) const {
+  // No code at all, or a single one of one bit but for the lengths themselves, is the only
+  // incomplete set that is allowed.
+  void check_complete(std::string_view name) const {
     int left = 1, total = 0;
     for (std::size_t bits = 1; bits <= kMaxCodeBits; ++bits) {
       left = 2 * left - static_cast<int>(counts_[bits]);
       total += static_cast<int>(counts_[bits]);
       if (left < 0) break;
     }
-    const bool single = total == 0 || (total == 1 && counts_[1] == 1);
+    const bool single = total == 0 || (total == 1 && counts_[1] == 1 && name != "length");
     if (left < 0 || (left > 0 && !single)) damaged(str("has a bad set of ", name, " codes"));
   }
 

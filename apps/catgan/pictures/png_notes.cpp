@@ -27,7 +27,7 @@ std::string_view take_field(std::string_view& rest) {
   return field;
 }
 
-/// Empty if the text is broken or longer than anybody's note.
+/// Empty if the text is broken or longer than a note can be.
 std::string inflate_text(std::string_view packed) {
   std::string text;
   try {

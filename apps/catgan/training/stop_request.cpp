@@ -11,7 +11,7 @@ namespace catgan {
 namespace {
 
 std::atomic<int> received{0};
-std::atomic<bool> asked{false};  // by somebody who can ask again
+std::atomic<bool> asked{false};  // by a user who can ask again
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler must not wait");
 
 extern "C" void on_signal(int signal) {

@@ -11,6 +11,7 @@
 #include "pictures/cache_folder.h"
 #include "pictures/content_hash.h"
 #include "random_streams.h"
+#include "terminal_text.h"
 
 namespace catgan {
 namespace {
@@ -63,7 +64,7 @@ TrainingData load_pictures(const Config& config, const DataProgress& progress) {
                                        .progress = progress});
   std::string summary = loaded.census.to_text();
   if (!loaded.new_cache.empty())
-    summary += str("cached in ", printable(loaded.new_cache.string()),
+    summary += str("cached in ", printable_line(loaded.new_cache.string()),
                    "; `catgan cache` lists such files and removes them\n");
   return {std::move(loaded.pictures),
           {},

@@ -210,8 +210,11 @@ class TrainingRun {
   }
 
   void remove_old(const std::filesystem::path& newest) {
-    log_.attempt("the list of checkpoints",
-                 [&] { remove_old_checkpoints(folder_.checkpoints(), newest, config_.keep); });
+    try {
+      remove_old_checkpoints(folder_.checkpoints(), newest, config_.keep);
+    } catch (const whisker::IoError& error) {
+      log_.line(str("warning: ", error.what(), "\n  Nothing is lost; it only takes room."));
+    }
   }
 
   int finish() {
