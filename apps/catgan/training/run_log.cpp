@@ -139,22 +139,23 @@ void RunLog::to_file(const std::string& text) {
   });
 }
 
-void RunLog::attempt(const std::string& what, const std::function<void()>& write) {
+void RunLog::attempt(const std::string& what, const std::function<void()>& write,
+                     const char* failure) {
   try {
     write();
   } catch (const std::exception& error) {
     if (++missing_ > 1) return;
     first_failure_ = std::current_exception();
-    first_missing_ = str(what, " could not be written: ", error.what());
+    first_missing_ = str(what, " ", failure, ": ", error.what());
     console_.line("warning: " + first_missing_ + "\n  Training goes on without it.");
   }
 }
 
 void RunLog::throw_if_incomplete() const {
   if (missing_ == 0) return;
-  const std::string text =
-      str("the weights are saved, but something is missing from the run folder: ", first_missing_,
-          missing_ > 1 ? str("; and ", missing_ - 1, " more") : "");
+  const std::string text = str(
+      "the weights are saved, but the run folder is not complete or not clean: ", first_missing_,
+      missing_ > 1 ? str("; and ", missing_ - 1, " more") : "");
   try {
     std::rethrow_exception(first_failure_);
   } catch (const whisker::OutOfMemory&) {

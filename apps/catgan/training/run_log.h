@@ -51,7 +51,7 @@ class Console {
 
 /// What a run says, on the console and in its log; and what it could not write. A grid or a line
 /// that is lost must not cost the weights, so training goes on without it, and the run says at its
-/// end that something is missing.
+/// end that the run folder is not complete.
 class RunLog {
  public:
   RunLog(Console& console, std::filesystem::path file);
@@ -62,7 +62,8 @@ class RunLog {
   Console& console() { return console_; }
 
   /// Calls write(), which may fail with any exception; the first failure is warned of.
-  void attempt(const std::string& what, const std::function<void()>& write);
+  void attempt(const std::string& what, const std::function<void()>& write,
+               const char* failure = "could not be written");
   /// Throws whisker::OutOfMemory, whisker::NumericError or else whisker::IoError if an attempt
   /// failed, as the first of them did.
   void throw_if_incomplete() const;

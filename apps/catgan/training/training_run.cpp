@@ -210,11 +210,10 @@ class TrainingRun {
   }
 
   void remove_old(const std::filesystem::path& newest) {
-    try {
-      remove_old_checkpoints(folder_.checkpoints(), newest, config_.keep);
-    } catch (const whisker::IoError& error) {
-      log_.line(str("warning: ", error.what(), "\n  Nothing is lost; it only takes room."));
-    }
+    log_.attempt(
+        "an old checkpoint",
+        [&] { remove_old_checkpoints(folder_.checkpoints(), newest, config_.keep); },
+        "could not be removed");
   }
 
   int finish() {
