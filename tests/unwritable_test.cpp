@@ -60,7 +60,8 @@ TEST_CASE("A grid, a log or statistics that cannot be written do not cost the we
     const Outcome outcome = run_catgan({"resume", "run", "--steps", "20"}, folder.path());
     CHECK(outcome.code == 4);
     CHECK(count_of(outcome.out, "warning: ") == 1);
-    CHECK_THAT(outcome.err, ContainsSubstring("the weights are saved, but the run folder is not complete"));
+    CHECK_THAT(outcome.err,
+               ContainsSubstring("the weights are saved, but the run folder is not complete"));
     CHECK_THAT(outcome.err, ContainsSubstring(fs::path(lost).filename().string()));
     check_same_weights(folder / "whole", run);
 
