@@ -79,6 +79,7 @@ void check_all_unary() {
   check_unary<T>("tanh", kernels::Tanh{}, -3.0, 3.0);
   check_unary<T>("sigmoid", kernels::Sigmoid{}, -6.0, 6.0);
   check_unary<T>("selu", kernels::Selu{}, -3.0, 3.0);
+  check_unary<T>("selu_derivative", kernels::SeluDerivative{}, -3.0, 3.0);
   check_unary<T>("exp", kernels::Exp{}, -3.0, 2.0);
   check_unary<T>("log", kernels::Log{}, 0.5, 4.0);
   check_unary<T>("sqrt", kernels::Sqrt{}, 0.5, 4.0);
