@@ -19,6 +19,7 @@ namespace {
 const reference::Elementwise& definition(const std::string& name) {
   for (const reference::Elementwise& entry : reference::kElementwise)
     if (name == entry.name) return entry;
+  if (name == reference::kSeluDerivative.name) return reference::kSeluDerivative;
   throw Error("no definition of " + name);
 }
 

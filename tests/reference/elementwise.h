@@ -35,9 +35,6 @@ inline constexpr Elementwise kElementwise[] = {
     {"sigmoid", sigmoid, [](double x) { return sigmoid(x) * sigmoid(-x); }},
     {"selu", [](double x) { return kSeluScale * (x > 0.0 ? x : kSeluAlpha * (std::exp(x) - 1.0)); },
      [](double x) { return kSeluScale * (x > 0.0 ? 1.0 : kSeluAlpha * std::exp(x)); }},
-    {"selu_derivative",
-     [](double x) { return kSeluScale * (x > 0.0 ? 1.0 : kSeluAlpha * std::exp(x)); },
-     [](double x) { return x > 0.0 ? 0.0 : kSeluScale * kSeluAlpha * std::exp(x); }},
     {"exp", [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }},
     {"log", [](double x) { return std::log(x); }, [](double x) { return 1.0 / x; }},
     {"sqrt", [](double x) { return std::sqrt(x); }, [](double x) { return 0.5 / std::sqrt(x); }},
@@ -48,5 +45,11 @@ inline constexpr Elementwise kElementwise[] = {
                                      : 0.0; }},
     {"affine", [](double x) { return -1.5 * x + 0.25; }, [](double) { return -1.5; }},
 };
+
+/// What the gradient of selu is made of; no op of its own.
+inline constexpr Elementwise kSeluDerivative = {
+    "selu_derivative",
+    [](double x) { return kSeluScale * (x > 0.0 ? 1.0 : kSeluAlpha * std::exp(x)); },
+    [](double x) { return x > 0.0 ? 0.0 : kSeluScale * kSeluAlpha * std::exp(x); }};
 
 }  // namespace whisker::reference
