@@ -33,7 +33,8 @@ int fail(int code, const char* what) {
   try {
     std::cerr << "catgan: " << catgan::printable(what) << '\n';
   } catch (const std::bad_alloc&) {
-    std::cerr << "catgan: out of memory, also for saying what went wrong\n";
+    std::cerr << "out of memory, also for saying what went wrong\n";
+    return 5;
   }
   return code;
 }

@@ -175,6 +175,7 @@ fs::path cache_file(const fs::path& cache_folder, const fs::path& picture_folder
   }
   name.resize(std::min<std::size_t>(name.size(), 64));
   std::ostringstream file;
+  file.exceptions(std::ios::badbit);  // out of memory must not cut it
   file << name << '-' << image_size << '-' << fit_name(fit) << '-' << std::hex << std::setfill('0')
        << std::setw(16) << content_hash(bytes_of(whole.string())) << kCacheEnding;
   return cache_folder / file.str();

@@ -108,7 +108,9 @@ fs::path make_numbered(const Config& config) {
 }  // namespace
 
 RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
-  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  do {
+    lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (lock_ < 0 && errno == EINTR);
   check<IoError>(lock_ >= 0, path_.string(), ": the folder cannot be opened: ", reason());
   if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   const bool taken = errno == EWOULDBLOCK;

@@ -1,8 +1,7 @@
 #include "training/training_data.h"
 
 #include <charconv>
-#include <iomanip>
-#include <sstream>
+#include <cstdio>
 
 #include <whisker/kernels/cpu/machine.h>
 
@@ -76,9 +75,10 @@ TrainingData load_pictures(const Config& config, const DataProgress& progress) {
 }  // namespace
 
 std::string DataFingerprint::to_string() const {
-  std::ostringstream out;
-  out << pictures << ':' << std::hex << std::setw(16) << std::setfill('0') << hash;
-  return out.str();
+  char text[40];
+  std::snprintf(text, sizeof text, "%llu:%016llx", static_cast<unsigned long long>(pictures),
+                static_cast<unsigned long long>(hash));
+  return text;
 }
 
 DataFingerprint parse_fingerprint(const std::string& text, const std::string& source) {
