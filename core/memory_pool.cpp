@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
 #include <whisker/core/memory_pool.h>
 #include <whisker/kernels/check.h>
@@ -70,25 +71,33 @@ kernels::Buffer MemoryPool::allocate(std::size_t bytes) {
     trim();
     block = source_.take(size);
   }
-  const std::lock_guard lock(mutex_);
-  if (!block)
-    throw OutOfMemory(str(source_.name, ": ", size >> 20, " MiB wanted, ", stats_.used_bytes >> 20,
-                          " MiB in use", source_.describe_rest ? source_.describe_rest() : "",
-                          ": use a smaller batch or smaller nets"));
-  stats_.used_bytes += granted;
-  stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!block)
+      throw OutOfMemory(str(source_.name, ": ", size >> 20, " MiB wanted, ",
+                            stats_.used_bytes >> 20, " MiB in use",
+                            source_.describe_rest ? source_.describe_rest() : "",
+                            ": use a smaller batch or smaller nets"));
+    stats_.used_bytes += granted;
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
+  }
+  // Without the lock: where there is no memory for a Buffer's count, it puts the block back itself.
   return kernels::Buffer(block, [this, granted](std::byte* p) { put_back(p, granted); });
 }
 
 void MemoryPool::put_back(std::byte* block, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   stats_.used_bytes -= bytes;
-  if (!kReuse) {
-    source_.give_back(block);
-    return;
+  if (kReuse) {
+    try {
+      free_blocks_.emplace(bytes, block);
+      stats_.cached_bytes += bytes;
+      return;
+    } catch (const std::bad_alloc&) {
+      // There is no memory for the note that it is free.
+    }
   }
-  stats_.cached_bytes += bytes;
-  free_blocks_.emplace(bytes, block);
+  source_.give_back(block);
 }
 
 void MemoryPool::trim() {

@@ -12,6 +12,7 @@ namespace whisker::inline v0_1 {
 template <class... Args>
 std::string str(const Args&... args) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // else a text for which memory is short is cut in silence
   (out << ... << args);
   return out.str();
 }
