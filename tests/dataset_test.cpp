@@ -326,9 +326,13 @@ TEST_CASE("what catgan made is no training data, wherever it lies", "[dataset]")
       catgan::to_pictures(whisker::Tensor::zeros({1, 8, 8, 3}), catgan::DataRange::full).front();
   catgan::write_png(folder / "generated.png", generated);
   catgan::write_png(folder / "drawn.png", cat);
+  const std::string_view escape("Software\0catgan \x1b[31m", 20);
+  write_file(folder / "by_somebody.png",
+             make_png(2, 1, 8, 0, {{1, 2}},
+                                        png_chunk("tEXt", bytes_of(escape))));
 
   const LoadedDataset loaded = load(folder.path());
-  CHECK(loaded.census.usable == 2);
+  CHECK(loaded.census.usable == 3);
   check_skipped(loaded.census, "runs/00000-demo-drawn", Fault::own_output, "is a run");
   check_skipped(loaded.census, "deep/er/run", Fault::own_output, "is a run");
   check_skipped(loaded.census, "grid.png", Fault::own_output, "grid");

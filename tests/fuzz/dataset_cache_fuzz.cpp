@@ -52,12 +52,17 @@ void check_cache(std::span<const std::uint8_t> bytes) {
   using namespace catgan;
   static const fuzz::ScratchFile file;
   file.write(bytes);
+  const auto info =
+      fuzz::attempt<whisker::InputError>("", [&] { return read_cache_info(file.path()); });
   const auto loaded =
       fuzz::attempt<whisker::InputError>("", [&] { return load_cache(file.path(), kKey, kSize); });
   if (!loaded) return;
   fuzz::require(loaded->has_value(), "a file that is there has content");
   const DecodedPictures& pictures = **loaded;
   fuzz::require(pictures.pixels.size() % (3 * kSize * kSize) == 0, "pictures are whole");
+  fuzz::require(info && info->image_size == kSize &&
+                    info->pictures == pictures.pixels.size() / (3 * kSize * kSize),
+                "a cache says what is in it");
   store_cache(file.path(), kKey, "pictures", kSize, pictures);
   const auto again = load_cache(file.path(), kKey, kSize);
   fuzz::require(again && same(*again, pictures), "a cache comes back from its file as it was");

@@ -72,6 +72,29 @@ void add_pictures(const Corpus& corpus) {
   corpus.add("exif", "little_endian", tiff);
   const Bytes big = exif_payload(8, false);
   corpus.add("exif", "big_endian", Bytes(big.begin() + 6, big.end()));
+  const std::string_view xmp = "<rdf:Description tiff:Orientation=\"6\"/>";
+  corpus.add("exif", "xmp_attribute", xmp);
+  corpus.add("exif", "xmp_element", "<tiff:Orientation>8</tiff:Orientation>");
+
+  const auto chunk = [](char type, const Bytes& data) {
+    return Bytes{static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(data.size()),
+                 static_cast<std::uint8_t>(data.size() >> 8)} +
+           data;
+  };
+  const std::string_view packed_xmp("iXML:com.adobe.xmp\0\0\0\0\0", 22);
+  corpus.add("png_notes", "exif_and_own",
+             chunk(0, tiff) + chunk(1, bytes_of(std::string_view("Software\0catgan grid", 20))));
+  corpus.add("png_notes", "xmp", chunk(3, bytes_of(packed_xmp.substr(1)) + bytes_of(xmp)));
+  corpus.add("png_notes", "raw_profile",
+             chunk(1, bytes_of(std::string_view(
+                          "Raw profile type exif\0\nexif\n  8\n4d4d002a00000008\n", 50))));
+
+  // Blocks as stored, of the fixed and of a dynamic code (RFC 1951), without their checksum.
+  corpus.add("inflate", "stored", Bytes{0x78, 0x01, 0x01, 2, 0, 0xFD, 0xFF, 'a', 'b'});
+  corpus.add("inflate", "dynamic",
+             Bytes{0x78, 0xDA, 0x1D, 0xC7, 0x41, 0x0D, 0x00, 0x00, 0x0C, 0x83, 0x40, 0xAD, 0x80, 0x7F,
+                   0x0F, 0x5B, 0xFA, 0x21, 0x07, 0x21, 0x6A, 0x32, 0x44, 0xCB, 0x0F, 0x14, 0x07});
+  corpus.add("inflate", "fixed", Bytes{0x78, 0x9C, 0x4B, 0x4C, 0x84, 0x01, 0x00});
 }
 
 void add_settings(const Corpus& corpus) {

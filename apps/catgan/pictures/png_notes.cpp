@@ -69,6 +69,14 @@ std::optional<int> orientation_in(std::span<const std::uint8_t> exif) {
   return exif_orientation(exif);
 }
 
+/// Messages name the kind, so a stranger's text must not pass for one.
+bool is_kind(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  return text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || c == ' ';
+         });
+}
+
 }  // namespace
 
 void PngNotes::read(std::string_view type, std::span<const std::uint8_t> data) {
@@ -93,7 +101,7 @@ void PngNotes::read(std::string_view type, std::span<const std::uint8_t> data) {
 
 void PngNotes::take_text(std::string_view keyword, std::string_view text) {
   if (keyword == "Raw profile type exif") raw_profile_ = parse_raw_profile(text);
-  if (keyword == kSoftwareKeyword && text.starts_with(kOwnSoftware))
+  if (keyword == kSoftwareKeyword && text.starts_with(kOwnSoftware) && is_kind(text))
     own_kind_ = text.substr(kOwnSoftware.size());
   if (keyword == "XML:com.adobe.xmp") xmp_ = xmp_orientation(text);
 }
