@@ -133,7 +133,7 @@ void run_task(const Forward& p, const T* x, const void* packed_weight, const flo
 
 template <class T>
 std::int64_t images_per_task(const Conv2dShape& shape, bool with_bias) {
-  constexpr double kTaskFlops = 8e6, kWorthSharing = 1e6;
+  constexpr double kTaskFlops = 24e6, kWorthSharing = 1e6;
   constexpr double kFewTasks = 4.0, kMaxTasks = 128.0;
   const double fewest = shape.flops() >= kWorthSharing ? kFewTasks : 1.0;
   const auto tasks =

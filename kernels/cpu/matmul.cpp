@@ -20,7 +20,7 @@ memory::desc matrix(std::int64_t rows, std::int64_t columns, std::int64_t stride
 
 /// How many rows or columns of c one task computes, whichever there are more of.
 std::int64_t lines_per_task(const MatmulShape& s) {
-  constexpr double kTaskWork = 2e6;  // multiplications, or elements that are read and written
+  constexpr double kTaskWork = 8e6;  // multiplications, or elements that are read and written
   constexpr std::int64_t kMaxTasks = 64, kLines = 16;
   const auto m = static_cast<double>(s.m), n = static_cast<double>(s.n);
   const auto k = static_cast<double>(s.k);
