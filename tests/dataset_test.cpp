@@ -328,8 +328,7 @@ TEST_CASE("what catgan made is no training data, wherever it lies", "[dataset]")
   catgan::write_png(folder / "drawn.png", cat);
   const std::string_view escape("Software\0catgan \x1b[31m", 20);
   write_file(folder / "by_somebody.png",
-             make_png(2, 1, 8, 0, {{1, 2}},
-                                        png_chunk("tEXt", bytes_of(escape))));
+             make_png(2, 1, 8, 0, {{1, 2}}, png_chunk("tEXt", bytes_of(escape))));
 
   const LoadedDataset loaded = load(folder.path());
   CHECK(loaded.census.usable == 3);

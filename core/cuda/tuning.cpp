@@ -299,10 +299,4 @@ Tuning read_tuning(const std::filesystem::path& path, const std::string& device)
   return parse_tuning(text, device, path.string());
 }
 
-void use_tuning(int device, const Tuning& rows) {
-  kernels::cuda::set_tuned_conv2d(device, rows.conv2d);
-  kernels::cuda::set_tuned_matmul(device, rows.matmul);
-  kernels::cuda::set_tuned_batch_norm(device, rows.batch_norm);
-}
-
 }  // namespace whisker::inline v0_1

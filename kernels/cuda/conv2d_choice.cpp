@@ -130,10 +130,6 @@ std::string to_string(const Conv2dPlan& plan) {
   return mma_tile_name(plan.tile);
 }
 
-std::string mma_tile_name(int tile) {
-  return str(kMmaTiles[tile].block_m, "x", kMmaTiles[tile].block_n);
-}
-
 bool is_applicable(const Conv2dPlan& plan, Conv2dPass pass, const Conv2dShape& shape,
                    const Conv2dFacts& facts) {
   if (plan.algorithm == Conv2dAlgorithm::simt) return true;

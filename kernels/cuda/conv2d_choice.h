@@ -56,8 +56,6 @@ Conv2dPlan choose_conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape,
 
 /// The names that choose_conv2d_algorithm takes; "cudnn" or "cudnn:<engine>".
 std::string to_string(const Conv2dPlan& plan);
-/// The name of kMmaTiles[tile]: "128x64", ...
-std::string mma_tile_name(int tile);
 
 /// What was asked for, and what was measured.
 struct Conv2dWish {

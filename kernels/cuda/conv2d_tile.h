@@ -6,6 +6,8 @@
 // meets the same bank twice. docs/kernels/conv2d.md has a picture.
 #pragma once
 
+#include <string>
+
 #include <whisker/kernels/cuda/conv2d_index.h>
 
 namespace whisker::inline v0_1::kernels::cuda {
@@ -40,6 +42,11 @@ inline constexpr MmaTile kMmaTiles[] = {
     {.block_m = 64, .block_n = 64, .warp_m = 32, .warp_n = 32, .stages = 4, .blocks = 4},
 };
 inline constexpr int kMmaTileCount = sizeof(kMmaTiles) / sizeof(kMmaTiles[0]);
+
+/// The name of kMmaTiles[tile]: "128x64", ...
+inline std::string mma_tile_name(int tile) {
+  return std::to_string(kMmaTiles[tile].block_m) + "x" + std::to_string(kMmaTiles[tile].block_n);
+}
 
 /// One operand's tile: kBlockMn x (64 bytes of k) elements of type T, moved by kThreads threads.
 template <class T, Major kMajor, int kBlockMn, int kThreads>

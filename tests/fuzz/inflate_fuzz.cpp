@@ -3,9 +3,8 @@
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
-#include <stb_image.h>
-
 #include <algorithm>
+#include <stb/stb_image.h>
 #include <vector>
 
 #include "pictures/image_check.h"
@@ -30,9 +29,8 @@ Bytes check_stream(std::span<const std::uint8_t> stream) {
   if (!whole) return out;
 
   int size = 0;
-  char* const other =
-      stbi_zlib_decode_malloc(reinterpret_cast<const char*>(stream.data()),
-                              static_cast<int>(stream.size()), &size);
+  char* const other = stbi_zlib_decode_malloc(reinterpret_cast<const char*>(stream.data()),
+                                              static_cast<int>(stream.size()), &size);
   fuzz::require(other != nullptr, "stb_image unpacks what is taken");
   const bool same = std::equal(out.begin(), out.end(), other, other + size,
                                [](std::uint8_t a, char b) { return a == std::uint8_t(b); });
