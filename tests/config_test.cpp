@@ -89,6 +89,7 @@ TEST_CASE("Every setting survives JSON and text with a value that is not the pre
   // The numbers of g_widths, d_widths and d_strides have to fit together.
   changed.d_strides = {2, 1};
   changed.size = 32;
+  changed.preset = "article";  // any text will do until the settings are checked
   const std::vector<Difference> list = differences(demo, changed);
   CHECK(list.size() == settings_of(demo).size());
   CHECK(config_from_json(to_json(changed), "x") == changed);
@@ -112,6 +113,9 @@ TEST_CASE("Bad JSON is refused with the name of the setting and what it wants", 
   CHECK_THAT(complaint_about("g_rate", "fast"), ContainsSubstring("g_rate: wants a number"));
   CHECK_THAT(complaint_about("g_rate", nullptr), ContainsSubstring("g_rate: wants a number"));
   CHECK_THAT(complaint_about("flip", 1), ContainsSubstring("flip: wants true or false, got 1"));
+  for (const char* preset : {"", "../demo", "demo\x1b[31m"})
+    CHECK_THAT(complaint_about("preset", preset),
+               ContainsSubstring("preset: wants demo, article or recommended, got"));
   CHECK_THAT(complaint_about("data", Json::array()), ContainsSubstring("data: wants a string"));
   CHECK_THAT(complaint_about("loss", "bce"),
              ContainsSubstring("loss: wants one of cross-entropy, least-squares, hinge"));

@@ -109,6 +109,9 @@ struct RangeCheck {
 
 void validate(const Config& config) {
   for_each_field(config, RangeCheck{});
+  // Names of run folders contain it.
+  check<UsageError>(std::ranges::find(preset_names(), config.preset) != preset_names().end(),
+                    "preset: wants demo, article or recommended, got ", config.preset);
   const std::size_t ups = config.g_widths.size() - 1;
   check<UsageError>(config.g_widths.size() >= 2, "g_widths: ", config.g_widths.size(),
                     " widths; G wants two or more, such as 128,64,32,16,8");

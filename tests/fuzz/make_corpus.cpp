@@ -101,6 +101,10 @@ void add_settings(const Corpus& corpus) {
   using namespace catgan;
   for (const std::string& preset : preset_names())
     corpus.add("config", preset, to_json(make_preset(preset)));
+  Config foreign = make_preset("demo");
+  foreign.preset = "../demo";
+  corpus.add("config", "foreign_preset", to_json(foreign));
+  corpus.add("setting", "preset_not_utf8", std::string("\0\xC9", 2));
   corpus.add("config", "nested", repeat("[", 2000));
   corpus.add("config", "escapes", R"({"format":2,"\u001b[31m\u0007":1})");
 
