@@ -90,6 +90,7 @@ TEST_CASE("Every setting survives JSON and text with a value that is not the pre
   changed.d_strides = {2, 1};
   changed.size = 32;
   changed.preset = "article";  // any text will do until the settings are checked
+  changed.device = "cuda:7";
   const std::vector<Difference> list = differences(demo, changed);
   CHECK(list.size() == settings_of(demo).size());
   CHECK(config_from_json(to_json(changed), "x") == changed);
@@ -116,6 +117,8 @@ TEST_CASE("Bad JSON is refused with the name of the setting and what it wants", 
   for (const char* preset : {"", "../demo", "demo\x1b[31m"})
     CHECK_THAT(complaint_about("preset", preset),
                ContainsSubstring("preset: wants demo, article or recommended, got"));
+  for (const char* device : {"", "gpu", "cuda:", "cuda:x"})
+    CHECK_THAT(complaint_about("device", device), ContainsSubstring("is none of auto, cpu, cuda"));
   CHECK_THAT(complaint_about("data", Json::array()), ContainsSubstring("data: wants a string"));
   CHECK_THAT(complaint_about("loss", "bce"),
              ContainsSubstring("loss: wants one of cross-entropy, least-squares, hinge"));

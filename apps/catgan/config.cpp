@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "config_fields.h"
 #include "pictures/stb_encode.h"
@@ -89,6 +90,14 @@ Config make_preset(const std::string& name) {
 
 namespace {
 
+/// Whether there is such a device is known where the settings are used.
+bool names_device(std::string_view text) {
+  if (text == "auto" || text == "cpu" || text == "cuda") return true;
+  constexpr std::string_view kPrefix = "cuda:";
+  return text.starts_with(kPrefix) && text.size() > kPrefix.size() &&
+         text.find_first_not_of("0123456789", kPrefix.size()) == text.npos;
+}
+
 /// Checks one field against its range.
 struct RangeCheck {
   template <class T>
@@ -133,6 +142,8 @@ void validate(const Config& config) {
   check<UsageError>(most == config.grid, "grid: ", config.grid, "x", config.grid, " pictures of ",
                     config.size, "x", config.size, " are more than one PNG file can be made of; ",
                     "choose at most --grid ", most, ", or a smaller --size");
+  check<UsageError>(names_device(config.device), "--device: \"", config.device,
+                    "\" is none of auto, cpu, cuda, cuda:<index>");
   check<UsageError>(is_utf8(config.data), "data: the path ", config.data, " is not UTF-8, which ",
                     "config.json cannot hold; rename the folder, or give a link to it");
   check<UsageError>(config.steps > 0 || config.epochs > 0,

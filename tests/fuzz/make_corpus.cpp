@@ -105,6 +105,7 @@ void add_settings(const Corpus& corpus) {
   foreign.preset = "../demo";
   corpus.add("config", "foreign_preset", to_json(foreign));
   corpus.add("setting", "preset_not_utf8", std::string("\0\xC9", 2));
+  corpus.add("setting", "device_not_utf8", std::string("\xC1\0\xB7", 3));
   corpus.add("config", "nested", repeat("[", 2000));
   corpus.add("config", "escapes", R"({"format":2,"\u001b[31m\u0007":1})");
 
